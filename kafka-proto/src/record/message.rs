@@ -1,0 +1,157 @@
+//! A message that was read: a share of the chunk it came in.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+
+use super::{Batch, BatchBuilder, Batches, Headers, RawRecord, Record, batch::Span};
+
+/// What the messages of one batch share.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) leader_epoch: i32,
+    pub(crate) body: Bytes,
+}
+
+/// A message that was read.
+///
+/// It shares the memory of the fetch it came with: cloning costs one reference count, and a message that is kept keeps
+/// all of that chunk (up to the fetch limits) alive. [`Message::detach`] copies it out.
+///
+/// Source: acceptance MS-01..07.
+#[derive(Clone)]
+#[doc(alias = "ConsumerRecord")]
+#[doc(alias = "BorrowedMessage")]
+#[doc(alias = "OwnedMessage")]
+pub struct Message {
+    chunk: Arc<Chunk>,
+    offset: i64,
+    timestamp: i64,
+    key: Span,
+    value: Span,
+    headers: Span,
+    header_count: i32,
+}
+
+impl Message {
+    pub(crate) fn new(chunk: Arc<Chunk>, record: &RawRecord) -> Self {
+        Self {
+            chunk,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+            header_count: record.header_count,
+        }
+    }
+
+    /// All messages of one batch, for what has no broker's offset yet; stops at a record that is broken.
+    pub(crate) fn all_of(topic: &Arc<str>, partition: i32, batch: &Batch) -> Vec<Self> {
+        let chunk = Arc::new(Chunk {
+            topic: topic.clone(),
+            partition,
+            leader_epoch: batch.header().leader_epoch,
+            body: batch.body().clone(),
+        });
+        let mut cursor = batch.cursor();
+        let mut out = Vec::new();
+        while let Some(Ok(record)) = cursor.next(&chunk.body) {
+            out.push(Self::new(chunk.clone(), &record));
+        }
+        out
+    }
+
+    /// The topic it was read from.
+    pub fn topic(&self) -> &str {
+        &self.chunk.topic
+    }
+
+    /// The partition it was read from.
+    pub fn partition(&self) -> i32 {
+        self.chunk.partition
+    }
+
+    /// Its offset in the partition.
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// The epoch of the leader that appended it; -1 if the broker did not say.
+    pub fn leader_epoch(&self) -> i32 {
+        self.chunk.leader_epoch
+    }
+
+    /// The key; `None` is null, which is not the same as empty.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.key.of(&self.chunk.body)
+    }
+
+    /// The value; `None` is null: a tombstone.
+    #[doc(alias = "payload")]
+    pub fn value(&self) -> Option<&[u8]> {
+        self.value.of(&self.chunk.body)
+    }
+
+    /// The key as a share of the chunk.
+    pub fn key_bytes(&self) -> Option<Bytes> {
+        self.key.share(&self.chunk.body)
+    }
+
+    /// The value as a share of the chunk.
+    pub fn value_bytes(&self) -> Option<Bytes> {
+        self.value.share(&self.chunk.body)
+    }
+
+    /// The headers, decoded as you go.
+    pub fn headers(&self) -> Headers<'_> {
+        Headers::encoded(self.header_count, self.headers.of(&self.chunk.body).unwrap_or_default())
+    }
+
+    /// Ms since the Unix epoch; -1 if the topic's format has no time. Who set it (writer or broker) is up to the topic.
+    pub fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+
+    /// The time as the standard library's type; `None` if there is none or it does not fit.
+    pub fn time(&self) -> Option<SystemTime> {
+        let ms = u64::try_from(self.timestamp).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms))
+    }
+
+    /// A copy with memory of its own, so that the chunk can be freed.
+    pub fn detach(&self) -> Self {
+        let mut builder = BatchBuilder::new(Vec::new());
+        builder.push(&Record::from(self), self.timestamp);
+        let (header, body) = builder.finish();
+        let head = header.write(&body);
+        let batch = Batches::new([&head[..], &body].concat().into()).without_crc().next();
+        let copied = batch.and_then(Result::ok).map(|batch| Self::all_of(&self.chunk.topic, self.chunk.partition, &batch));
+        match copied.and_then(|all| all.into_iter().next()) {
+            Some(copy) => Self { offset: self.offset, timestamp: self.timestamp, ..copy },
+            // our own encoding reads back, so this does not happen; sharing is right in any case
+            None => self.clone(),
+        }
+    }
+}
+
+/// Shows lengths, not payload.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic())
+            .field("partition", &self.partition())
+            .field("offset", &self.offset)
+            .field("timestamp", &self.timestamp)
+            .field("key_len", &self.key().map(<[u8]>::len))
+            .field("value_len", &self.value().map(<[u8]>::len))
+            .field("headers", &self.header_count)
+            .finish()
+    }
+}
