@@ -1,0 +1,169 @@
+//! Splits what a socket gives into frames, without copying them.
+
+use bytes::{Buf, Bytes, BytesMut};
+use thiserror::Error;
+
+/// Bytes that a read should have room for.
+const READ: usize = 64 << 10;
+
+/// The read buffer of one connection.
+///
+/// Never sized by what a peer declares: at most the larger of 64 KiB and twice what has arrived of a frame, or at once
+/// what our own request allowed ([`Frames::expect`]).
+#[derive(Debug)]
+pub struct Frames {
+    /// Filled bytes first, then zeroed room.
+    buffer: BytesMut,
+    filled: usize,
+    max_frame: usize,
+    expected: usize,
+}
+
+/// A length that no frame of a Kafka broker has.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("a frame of {length} bytes is announced, {max} are allowed")]
+pub struct FrameError {
+    length: i32,
+    max: usize,
+    first: [u8; 4],
+}
+
+impl FrameError {
+    /// The four bytes that were read as a length: they tell who speaks instead of Kafka.
+    pub fn first_bytes(&self) -> [u8; 4] {
+        self.first
+    }
+}
+
+impl Frames {
+    /// A buffer that refuses frames above `max_frame` bytes.
+    pub fn new(max_frame: usize) -> Self {
+        Self { buffer: BytesMut::new(), filled: 0, max_frame, expected: 0 }
+    }
+
+    /// Allows room for a frame of this many bytes at once: the limit that our own request named.
+    pub fn expect(&mut self, bytes: usize) {
+        self.expected = bytes.min(self.max_frame);
+    }
+
+    /// Room for the next read; never empty.
+    pub fn space(&mut self) -> &mut [u8] {
+        let want = self.room();
+        if self.buffer.len() < self.filled + want.min(READ) {
+            self.buffer.resize(self.filled + want, 0);
+        }
+        &mut self.buffer[self.filled..]
+    }
+
+    /// Takes note of `n` bytes that were read into [`Frames::space`].
+    pub fn filled(&mut self, n: usize) {
+        self.filled = (self.filled + n).min(self.buffer.len());
+    }
+
+    /// The next whole frame, without its length.
+    pub fn poll_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
+        let Some(length) = self.declared()? else { return Ok(None) };
+        if self.filled < 4 + length {
+            return Ok(None);
+        }
+        let mut frame = self.buffer.split_to(4 + length).freeze();
+        self.filled -= 4 + length;
+        frame.advance(4);
+        Ok(Some(frame))
+    }
+
+    /// Whether part of a frame has arrived.
+    pub fn is_mid_frame(&self) -> bool {
+        self.filled > 0
+    }
+
+    /// The length of the frame that has begun, checked.
+    fn declared(&self) -> Result<Option<usize>, FrameError> {
+        let Some(first) = self.buffer[..self.filled].first_chunk::<4>() else { return Ok(None) };
+        let length = i32::from_be_bytes(*first);
+        match usize::try_from(length) {
+            // a response has at least its correlation id
+            Ok(n) if (4..=self.max_frame).contains(&n) => Ok(Some(n)),
+            _ => Err(FrameError { length, max: self.max_frame, first: *first }),
+        }
+    }
+
+    /// How much room the next read gets.
+    fn room(&self) -> usize {
+        match self.declared() {
+            Ok(Some(length)) if 4 + length > self.filled => {
+                let missing = 4 + length - self.filled;
+                let allowed = READ.max(self.filled).max(self.expected.saturating_sub(self.filled));
+                // a read a little beyond the frame brings the start of the next one for free
+                missing.min(allowed).max(READ)
+            }
+            _ => READ,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(frames: &mut Frames, bytes: &[u8], step: usize) -> Vec<Bytes> {
+        let mut out = Vec::new();
+        for chunk in bytes.chunks(step) {
+            let mut chunk = chunk;
+            while !chunk.is_empty() {
+                let space = frames.space();
+                let n = space.len().min(chunk.len());
+                space[..n].copy_from_slice(&chunk[..n]);
+                frames.filled(n);
+                chunk = &chunk[n..];
+                while let Some(frame) = frames.poll_frame().expect("good frames") {
+                    out.push(frame);
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn frames_come_out_whole_whatever_the_reads() {
+        let mut stream = Vec::new();
+        for n in [4usize, 5, 100, 70_000, 4, 300_000] {
+            stream.extend_from_slice(&(n as i32).to_be_bytes());
+            stream.extend((0..n).map(|i| (i % 251) as u8));
+        }
+        for step in [1, 3, 4, 1000, 65_536, stream.len()] {
+            let frames = feed(&mut Frames::new(1 << 20), &stream, step);
+            assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), [4, 5, 100, 70_000, 4, 300_000]);
+            assert!(frames.iter().all(|f| f.iter().enumerate().all(|(i, b)| *b == (i % 251) as u8)));
+        }
+    }
+
+    #[test]
+    fn a_length_that_lies_is_refused_and_allocates_nothing() {
+        for length in [-1, 0, 3, i32::MIN, (1 << 20) + 1, i32::MAX] {
+            let mut frames = Frames::new(1 << 20);
+            frames.space()[..4].copy_from_slice(&length.to_be_bytes());
+            frames.filled(4);
+            let error = frames.poll_frame().expect_err("refused");
+            assert_eq!(error.first_bytes(), length.to_be_bytes());
+            assert!(frames.space().len() <= READ);
+        }
+    }
+
+    #[test]
+    fn room_grows_with_what_arrived_not_with_what_was_declared() {
+        let mut frames = Frames::new(1 << 30);
+        frames.space()[..4].copy_from_slice(&(1i32 << 29).to_be_bytes());
+        let mut arrived = 4;
+        frames.filled(4);
+        for _ in 0..6 {
+            let space = frames.space().len();
+            assert!(space <= READ.max(arrived), "{space} for {arrived}");
+            frames.filled(space);
+            arrived += space;
+            assert_eq!(frames.poll_frame(), Ok(None));
+        }
+        frames.expect(8 << 20);
+        assert_eq!(frames.space().len(), (8 << 20) - arrived);
+    }
+}
