@@ -6,7 +6,9 @@
 
 pub mod backoff;
 pub mod balancer;
-
+pub mod cluster;
+pub mod cursor;
+pub mod fetch;
 pub mod frames;
 pub mod handshake;
 pub mod producer;

@@ -62,7 +62,10 @@ impl Producer {
         }
         self.state = State::Asked;
         // the time-out means nothing without a transactional id, and brokers check it all the same
-        Some(InitProducerIdRequest::build(|r| r.transaction_timeout_ms = 60_000))
+        Some(InitProducerIdRequest::build(|r| {
+            r.transactional_id = None;
+            r.transaction_timeout_ms = 60_000;
+        }))
     }
 
     /// Takes the answer; on an error the request is wanted again.
