@@ -14,8 +14,8 @@ pub struct Written {
     pub partition: i32,
     /// The offset; `None` where the broker did not say it: acks none, or a duplicate that it has forgotten the place of.
     pub offset: Option<i64>,
-    /// Ms since the Unix epoch: the broker's time on topics with LogAppendTime, else the record's own.
-    pub timestamp: i64,
+    /// The broker's time (Unix ms) on topics with LogAppendTime; `None` where the record's own time stands.
+    pub append_time: Option<i64>,
 }
 
 /// Not every record of a call was written.

@@ -123,6 +123,15 @@ impl Cluster {
         self.topics.get(topic)
     }
 
+    /// The topics with partitions: name, number of partitions, and the partitions that have a leader.
+    pub fn known_topics(&self) -> impl Iterator<Item = (&Arc<str>, usize, Vec<i32>)> {
+        let known = self.topics.iter().filter(|(_, topic)| !topic.partitions.is_empty());
+        known.map(|(name, topic)| {
+            let led = (0..).zip(&topic.partitions).filter(|(_, p)| p.leader.is_some()).map(|(i, _)| i);
+            (name, topic.partitions.len(), led.collect())
+        })
+    }
+
     /// The broker to write to and read from.
     pub fn leader(&self, topic: &str, partition: i32) -> Option<(i32, Partition)> {
         let at = usize::try_from(partition).ok()?;

@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod fetch;
 pub mod frames;
 pub mod handshake;
+pub mod produce;
 pub mod producer;
 pub mod queue;
 

@@ -198,6 +198,13 @@ impl<R> Queue<R> {
         }
     }
 
+    /// Attaches to the youngest batch, open or not, what is handed back with its outcome.
+    pub fn attach_last(&mut self, receipt: R) {
+        if let Some(batch) = self.batches.back_mut() {
+            batch.receipts.push(receipt);
+        }
+    }
+
     /// Ends linger for all that is queued.
     pub fn flush(&mut self) {
         self.batches.iter_mut().for_each(|b| b.urgent = true);
@@ -211,6 +218,11 @@ impl<R> Queue<R> {
     /// Batches that were handed out and not answered.
     pub fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// Whether a batch waits that may be handed out now or after a pause, so that a link should look at it.
+    pub fn has_more(&self) -> bool {
+        !self.rewind && self.in_flight < self.limits.in_flight && self.drain < self.batches.len()
     }
 
     /// The id and epoch that this queue waits to leave behind: its sequence numbers have a gap.
@@ -348,11 +360,16 @@ impl<R> Queue<R> {
         self.batches.iter().filter(move |b| b.in_flight && !b.given_up && b.deadline <= now).map(|b| b.id)
     }
 
+    /// All batches in flight that are not given up.
+    pub fn outstanding(&self) -> impl Iterator<Item = BatchId> {
+        self.batches.iter().filter(|b| b.in_flight && !b.given_up).map(|b| b.id)
+    }
+
     /// Gives up a batch in flight that left whole: its outcome is unknown, and it is never sent again.
-    pub fn expire(&mut self, id: BatchId) {
+    pub fn expire(&mut self, id: BatchId, error: Error) {
         let Some(at) = self.batches.iter().position(|b| b.id == id && b.in_flight && !b.given_up) else { return };
         self.batches[at].given_up = true;
-        self.report(at, Err(timed_out(Outcome::Unknown)));
+        self.report(at, Err(error.with_outcome(Outcome::Unknown)));
     }
 
     /// Resolves what is not in flight and whose time is over.
@@ -440,7 +457,8 @@ impl<R> Queue<R> {
     }
 
     fn resolve(&mut self, at: usize, result: Result<BatchWritten, Error>) {
-        if !self.batches[at].given_up {
+        // one that was given up has reported; a flush may have come to wait for it since
+        if !self.batches[at].given_up || !self.batches[at].receipts.is_empty() {
             self.report(at, result);
         }
         self.batches.remove(at);
@@ -476,7 +494,8 @@ impl<R> Queue<R> {
     }
 }
 
-fn timed_out(outcome: Outcome) -> Error {
+/// The error of a batch whose delivery time-out has passed.
+pub fn timed_out(outcome: Outcome) -> Error {
     let message = match outcome {
         Outcome::Unknown => "the delivery time-out passed before the broker answered",
         _ => "the delivery time-out passed before the batch could be written",

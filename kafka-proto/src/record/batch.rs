@@ -322,7 +322,7 @@ impl Batches {
         self.rest.is_empty()
     }
 
-    fn read(&mut self) -> Result<Option<Batch>, RecordError> {
+    fn read(&mut self) -> Result<Option<RecordBatch>, RecordError> {
         let Some(header) = whole_batch(&self.rest, self.position)? else {
             self.rest.clear();
             return Ok(None);
@@ -338,12 +338,12 @@ impl Batches {
             let kind = RecordErrorKind::UnsupportedCodec(header.codec());
             return Err(RecordError { kind, offset: header.base_offset, position });
         }
-        Ok(Some(Batch { header, body: bytes.slice(BatchHeader::SIZE..), position }))
+        Ok(Some(RecordBatch { header, body: bytes.slice(BatchHeader::SIZE..), position }))
     }
 }
 
 impl Iterator for Batches {
-    type Item = Result<Batch, RecordError>;
+    type Item = Result<RecordBatch, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.read() {
@@ -387,13 +387,13 @@ fn whole_batch(bytes: &[u8], position: usize) -> Result<Option<BatchHeader>, Rec
 
 /// One batch, its checksum checked; iterating it borrows.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct RecordBatch {
     header: BatchHeader,
     body: Bytes,
     position: usize,
 }
 
-impl Batch {
+impl RecordBatch {
     /// What stands before the records.
     pub fn header(&self) -> &BatchHeader {
         &self.header
@@ -414,7 +414,7 @@ impl Batch {
     }
 }
 
-impl<'a> IntoIterator for &'a Batch {
+impl<'a> IntoIterator for &'a RecordBatch {
     type Item = Result<RecordView<'a>, RecordError>;
     type IntoIter = Records<'a>;
 

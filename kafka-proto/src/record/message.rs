@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Batch, BatchBuilder, Batches, Headers, RawRecord, Record, batch::Span};
+use super::{RecordBatch, BatchBuilder, Batches, Headers, RawRecord, Record, batch::Span};
 
 /// What the messages of one batch share.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Message {
     }
 
     /// All messages of one batch, for what has no broker's offset yet; stops at a record that is broken.
-    pub(crate) fn all_of(topic: &Arc<str>, partition: i32, batch: &Batch) -> Vec<Self> {
+    pub(crate) fn all_of(topic: &Arc<str>, partition: i32, batch: &RecordBatch) -> Vec<Self> {
         let chunk = Arc::new(Chunk {
             topic: topic.clone(),
             partition,

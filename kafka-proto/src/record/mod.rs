@@ -9,7 +9,7 @@ mod varint;
 use std::fmt;
 
 pub use batch::{
-    Batch, BatchBuilder, BatchHeader, Batches, RecordError, RecordErrorKind, RecordView, Records, next_offset,
+    RecordBatch, BatchBuilder, BatchHeader, Batches, RecordError, RecordErrorKind, RecordView, Records, next_offset,
     sequence_after, verify_crc,
 };
 pub(crate) use batch::{RawRecord, RecordCursor};

@@ -51,6 +51,10 @@ impl Fixture {
         self.queue.handle_refused(batch.id, code, None, self.now, |_| Duration::from_millis(100))
     }
 
+    fn expire(&mut self, id: BatchId) {
+        self.queue.expire(id, timed_out(Outcome::Unknown));
+    }
+
     fn after(&mut self, ms: u64) {
         self.now.instant += Duration::from_millis(ms);
     }
@@ -176,8 +180,8 @@ fn an_acknowledged_batch_behind_one_of_unknown_outcome_proves_that_there_is_no_g
     f.after(9_500);
     let overdue: Vec<_> = f.queue.overdue(f.now.instant).collect();
     assert_eq!(overdue, [sent[0].id]);
-    f.queue.expire(sent[0].id);
-    f.queue.expire(sent[0].id);
+    f.expire(sent[0].id);
+    f.expire(sent[0].id);
     assert_eq!(f.resolved(), [("a", Err(Outcome::Unknown))]);
     f.push("c");
     assert!(f.poll().is_none(), "not before the answer of a is in");
@@ -193,7 +197,7 @@ fn an_unknown_outcome_with_nothing_behind_it_raises_the_epoch() {
     f.push("a");
     let sent = f.poll_all();
     f.after(10_000);
-    f.queue.expire(sent[0].id);
+    f.expire(sent[0].id);
     f.queue.handle_lost(sent[0].id, true);
     assert!(f.queue.is_empty());
     f.push("b");
@@ -208,7 +212,7 @@ fn a_late_acknowledgement_changes_no_outcome_but_spares_the_epoch() {
     f.push("a");
     let sent = f.poll_all();
     f.after(10_000);
-    f.queue.expire(sent[0].id);
+    f.expire(sent[0].id);
     f.written(&sent[0], 3);
     f.push("b");
     assert_eq!(sequences(&f.poll_all()), [(0, 1)]);
@@ -304,7 +308,7 @@ fn random_run(seed: u64) {
             5 => {
                 f.queue.handle_timeout(f.now.instant);
                 let overdue: Vec<_> = f.queue.overdue(f.now.instant).collect();
-                overdue.into_iter().for_each(|id| f.queue.expire(id));
+                overdue.into_iter().for_each(|id| f.expire(id));
             }
             _ => {
                 let Some(batch) = wire.pop_front() else { continue };

@@ -1,0 +1,129 @@
+//! What happens to the connections of a client, for whoever wants to know.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll, Waker},
+};
+
+use futures_core::Stream;
+
+use super::sync::Lock;
+use crate::error::Error;
+
+/// Events kept for one subscriber.
+const KEPT: usize = 256;
+
+/// Something that happened to a connection. Never carries payload or secrets.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A broker answered the handshake.
+    Connected {
+        /// Its address.
+        peer: Arc<str>,
+    },
+    /// A connection ended, or could not be made.
+    Disconnected {
+        /// Its address.
+        peer: Arc<str>,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// The events of one client, from now on.
+///
+/// Ends when the client does.
+#[derive(Debug)]
+#[must_use = "streams do nothing unless polled"]
+pub struct Events(Arc<Subscriber>);
+
+#[derive(Debug, Default)]
+struct Subscriber {
+    state: Lock<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    waker: Option<Waker>,
+    closed: bool,
+}
+
+/// Where events are published.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    subscribers: Lock<(Vec<Weak<Subscriber>>, bool)>,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { subscribers: Lock::new((Vec::new(), false)) })
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        let subscriber = Arc::new(Subscriber::default());
+        let mut subscribers = self.subscribers.lock();
+        subscriber.state.lock().closed = subscribers.1;
+        subscribers.0.retain(|s| s.strong_count() > 0);
+        subscribers.0.push(Arc::downgrade(&subscriber));
+        Events(subscriber)
+    }
+
+    pub(crate) fn publish(&self, event: &Event) {
+        let all: Vec<_> = self.subscribers.lock().0.iter().filter_map(Weak::upgrade).collect();
+        for subscriber in all {
+            let mut state = subscriber.state.lock();
+            if state.events.len() == KEPT {
+                state.events.pop_front();
+            }
+            state.events.push_back(event.clone());
+            let waker = state.waker.take();
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        let mut subscribers = self.subscribers.lock();
+        subscribers.1 = true;
+        let all: Vec<_> = subscribers.0.drain(..).filter_map(|s| s.upgrade()).collect();
+        drop(subscribers);
+        for subscriber in all {
+            let mut state = subscriber.state.lock();
+            state.closed = true;
+            let waker = state.waker.take();
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut state = self.0.state.lock();
+        if let Some(event) = state.events.pop_front() {
+            return Poll::Ready(Some(event));
+        }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Events {
+    /// Waits for the next event; `None` once the client has ended. Cancel safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}

@@ -1,0 +1,302 @@
+//! The receiving half of a link.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Flight, InFlight, Link, Purpose, Sought, State, ended, wake};
+use crate::{
+    api::{
+        ApiKey, ResponseHeader,
+        api_versions::ApiVersionsResponse,
+        fetch::FetchResponse,
+        list_offsets::ListOffsetsResponse,
+        produce::{PartitionProduceResponse, ProduceResponse},
+    },
+    client::{
+        call::RawAnswer,
+        inbox::Note,
+        receipt::Ranged,
+    },
+    error::{Error, ErrorCode, ErrorKind},
+    machine::{
+        Now,
+        frames::{FrameError, Frames},
+        handshake::Handshake,
+        queue::{BatchWritten, Resolved, Verdict},
+    },
+    wire::{self, Reader, Uuid},
+};
+
+/// The receiving half of a link: owned by one read loop, which reads into [`Inbound::space`] and reports by
+/// [`Inbound::filled`].
+///
+/// Dropping it ends the link.
+#[derive(Debug)]
+#[must_use = "a link lives as long as its halves are driven"]
+pub struct Inbound {
+    link: Arc<Link>,
+    frames: Frames,
+    resolved: Vec<Resolved<Ranged>>,
+}
+
+impl Inbound {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        let frames = Frames::new(link.common.config.max_frame);
+        Self { link, frames, resolved: Vec::new() }
+    }
+
+    /// Room for the next read; never empty.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.frames.space()
+    }
+
+    /// Takes note of `n` bytes read into [`Inbound::space`]; 0 is the end of the stream. `false`: the link has ended.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke the protocol; the link has ended, and every waiter has this error.
+    pub fn filled(&mut self, n: usize, now: Now) -> Result<bool, Error> {
+        if n == 0 {
+            let error = ended(self.link.versions().is_none());
+            self.link.close(&error);
+            return Ok(false);
+        }
+        self.frames.filled(n);
+        loop {
+            let frame = match self.frames.poll_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(self.link.error().is_none()),
+                Err(e) => return Err(self.broken(frame_error(&e))),
+            };
+            if let Err(error) = self.handle_frame(frame, now) {
+                return Err(self.broken(error));
+            }
+        }
+    }
+
+    /// Ends the link because the socket failed.
+    pub fn failed(&mut self, error: std::io::Error) {
+        self.link.close(&Error::new(ErrorKind::Disconnected, format!("reading failed: {error}")).caused_by(error));
+    }
+
+    fn broken(&self, error: Error) -> Error {
+        self.link.close(&error);
+        error
+    }
+
+    fn handle_frame(&mut self, frame: Bytes, now: Now) -> Result<(), Error> {
+        let correlation = frame.first_chunk::<4>().map(|b| i32::from_be_bytes(*b));
+        let link = self.link.clone();
+        let mut inner = link.inner.lock();
+        if matches!(inner.state, State::Closed(_)) {
+            return Ok(());
+        }
+        // a broker answers strictly in order: anything else belongs to nobody (faults 11 and 58)
+        if inner.in_flight.front().map(|request| request.correlation) != correlation {
+            let expected = inner.in_flight.front().map(|request| request.correlation);
+            drop(inner);
+            let message = format!("an answer to request {correlation:?} came where {expected:?} was next");
+            return Err(Error::new(ErrorKind::Protocol, message));
+        }
+        let Some(request) = inner.in_flight.pop_front() else { return Ok(()) };
+        let mut waker = None;
+        if matches!(request.purpose, Purpose::Produce(_)) {
+            inner.produces -= 1;
+            if inner.produces + 1 == super::PRODUCE_WINDOW || !inner.ready.is_empty() {
+                waker = inner.waker.take();
+            }
+        }
+        drop(inner);
+        let InFlight { api, version, purpose, .. } = request;
+        let mut reader = Reader::new(&frame, version, false);
+        ResponseHeader::read(&mut reader, api.response_header(version)).map_err(|e| Error::decode(e, api.name()))?;
+        let body = frame.slice(frame.len() - reader.remaining()..);
+        let answered = match purpose {
+            Purpose::Greeting => self.handle_greeting(&body, version),
+            Purpose::Call(to, _) => {
+                to.resolve(Ok(RawAnswer { version, body }));
+                Ok(())
+            }
+            Purpose::Produce(flights) => self.handle_produced(&body, version, flights, now),
+            Purpose::Fetch(sought, reserved) => self.handle_fetched(&body, version, sought, reserved, now),
+            Purpose::Offsets(sought) => self.handle_offsets(&body, version, sought, now),
+        };
+        wake(waker);
+        answered
+    }
+
+    fn handle_greeting(&mut self, body: &Bytes, version: i16) -> Result<(), Error> {
+        // a broker that does not know the version answers in version 0, whatever was asked
+        let refused = body.first_chunk::<2>().map(|b| ErrorCode(i16::from_be_bytes(*b)));
+        let version = if refused == Some(ErrorCode::UNSUPPORTED_VERSION) { 0 } else { version };
+        let response: ApiVersionsResponse = decode(body, ApiKey::ApiVersions, version)?;
+        let mut inner = self.link.inner.lock();
+        let State::Greeted(expect) = &inner.state else { return Ok(()) };
+        let (state, ready) = match expect.clone().handle(&response) {
+            Ok(Handshake::Again(expect)) => (State::Greet(expect), false),
+            Ok(Handshake::Done(versions)) => (State::Ready(Arc::new(versions)), true),
+            Err(code) => return Err(Error::refused(code, "the handshake (ApiVersions)", None)),
+        };
+        inner.state = state;
+        inner.kicked = true;
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+        if let (true, Some(inbox)) = (ready, &self.link.common.inbox) {
+            inbox.tell(Note::Ready(self.link.clone()));
+        }
+        Ok(())
+    }
+
+    fn handle_produced(&mut self, body: &Bytes, version: i16, mut flights: Vec<Flight>, now: Now) -> Result<(), Error> {
+        let response: ProduceResponse = match decode(body, ApiKey::Produce, version) {
+            Ok(response) => response,
+            Err(error) => {
+                // what the broker did is in the bytes that cannot be read
+                lose(flights, &self.link);
+                return Err(error);
+            }
+        };
+        for topic in &response.responses {
+            for partition in &topic.partition_responses {
+                let is_it = |f: &Flight| {
+                    f.queue.partition == partition.index && names(&f.queue.topic, || f.queue.inner.lock().topic_id, &topic.name, topic.topic_id)
+                };
+                // an answer for what was not asked is for nobody
+                let Some(at) = flights.iter().position(is_it) else { continue };
+                let flight = flights.swap_remove(at);
+                self.handle_outcome(&flight, partition, now);
+            }
+        }
+        if !flights.is_empty() {
+            lose(flights, &self.link);
+            return Err(Error::new(ErrorKind::Protocol, "the response to Produce leaves out partitions of the request"));
+        }
+        Ok(())
+    }
+
+    fn handle_outcome(&mut self, flight: &Flight, answer: &PartitionProduceResponse, now: Now) {
+        let Flight { queue, batch } = flight;
+        let common = self.link.common.clone();
+        let code = ErrorCode(answer.error_code);
+        let mut inner = queue.inner.lock();
+        let mut elsewhere = false;
+        if code == ErrorCode::NONE {
+            let known = |n: i64| Some(n).filter(|n| *n >= 0);
+            let (base_offset, append_time) = (known(answer.base_offset), known(answer.log_append_time_ms));
+            inner.queue.handle_written(*batch, BatchWritten { base_offset, append_time });
+        } else {
+            let said = answer.error_message.as_deref();
+            let verdict = inner.queue.handle_refused(*batch, code, said, now, |failed| common.pause(failed));
+            elsewhere = verdict == Verdict::RetryElsewhere;
+        }
+        if elsewhere && inner.queue.in_flight() == 0 {
+            inner.link = None;
+            inner.orphaned = true;
+        }
+        let gone = elsewhere && inner.link.is_none();
+        let then = queue.settle(&mut inner, &mut self.resolved);
+        drop(inner);
+        self.resolved.drain(..).for_each(|r| queue.session.resolve(queue, r));
+        if gone {
+            queue.session.inbox.tell(Note::Orphan(queue.clone(), true));
+        }
+        queue.then(then);
+    }
+
+    fn handle_fetched(
+        &mut self,
+        body: &Bytes,
+        version: i16,
+        mut sought: Vec<Sought>,
+        reserved: usize,
+        now: Now,
+    ) -> Result<(), Error> {
+        let decoded = decode::<FetchResponse>(body, ApiKey::Fetch, version);
+        let mut used = 0;
+        let mut error = None;
+        match decoded {
+            Err(e) => error = Some(e),
+            Ok(response) if response.error_code != 0 => {
+                error = Some(Error::refused(ErrorCode(response.error_code), "the fetch", None));
+            }
+            Ok(mut response) => {
+                for topic in &mut response.responses {
+                    for partition in &mut topic.partitions {
+                        let is_it = |s: &Sought| {
+                            s.cell.partition == partition.partition_index
+                                && names(&s.cell.topic, || s.cell.inner.lock().topic_id, &topic.topic, topic.topic_id)
+                        };
+                        // an answer for what was not asked is for nobody (fault 50)
+                        let Some(at) = sought.iter().position(is_it) else { continue };
+                        let Sought { cell, ticket } = sought.swap_remove(at);
+                        used += cell.handle_fetched(ticket, partition, &self.link, now);
+                    }
+                }
+            }
+        }
+        self.link.common.fetch_ledger.settle(reserved, used);
+        if let super::Kind::Fetch(shelf) = &self.link.kind {
+            shelf.wake();
+        }
+        self.link.kick();
+        error.map_or(Ok(()), Err)
+    }
+
+    fn handle_offsets(&mut self, body: &Bytes, version: i16, mut sought: Vec<Sought>, now: Now) -> Result<(), Error> {
+        let response: ListOffsetsResponse = decode(body, ApiKey::ListOffsets, version)?;
+        for topic in &response.topics {
+            for partition in &topic.partitions {
+                let is_it = |s: &Sought| s.cell.partition == partition.partition_index && *s.cell.topic == *topic.name;
+                let Some(at) = sought.iter().position(is_it) else { continue };
+                let Sought { cell, ticket } = sought.swap_remove(at);
+                let answer = match ErrorCode(partition.error_code) {
+                    ErrorCode::NONE => Ok(partition.offset),
+                    code => Err(code),
+                };
+                cell.handle_offset(ticket, answer, &self.link, now);
+            }
+        }
+        // one that was left out is asked for again after a pause, never taken for 0 (fault 52)
+        for Sought { cell, ticket } in sought {
+            cell.handle_offset(ticket, Err(ErrorCode::REQUEST_TIMED_OUT), &self.link, now);
+        }
+        self.link.kick();
+        Ok(())
+    }
+}
+
+impl Drop for Inbound {
+    fn drop(&mut self) {
+        self.link.close(&Error::new(ErrorKind::Closed, "the connection's driver was dropped"));
+    }
+}
+
+/// Batches whose answer cannot be read.
+fn lose(flights: Vec<Flight>, link: &Arc<Link>) {
+    Purpose::Produce(flights).lose(link, &Error::closed(), true);
+}
+
+fn decode<T: wire::Wire>(body: &Bytes, api: ApiKey, version: i16) -> Result<T, Error> {
+    wire::decode(body, version, api.is_flexible(version)).map_err(|e| Error::decode(e, api.name()))
+}
+
+/// Whether an answer that names a topic by name, or by id from the versions that have ids, means this one.
+fn names(topic: &str, id: impl FnOnce() -> Uuid, by_name: &str, by_id: Uuid) -> bool {
+    if by_name.is_empty() { by_id != Uuid::default() && id() == by_id } else { topic == by_name }
+}
+
+/// Tells who speaks instead of Kafka.
+fn frame_error(error: &FrameError) -> Error {
+    let first = error.first_bytes();
+    let guess = match &first {
+        b"HTTP" => ": the peer speaks HTTP",
+        // a TLS alert record: type 21, version 3.x
+        [0x15, 3, ..] => ": the peer speaks TLS, and this connection does not",
+        [0x16, 3, ..] => ": the peer speaks TLS",
+        b"SSH-" => ": the peer speaks SSH",
+        _ => "",
+    };
+    Error::new(ErrorKind::Protocol, format!("the peer does not speak Kafka's protocol, {error}{guess}")).caused_by(*error)
+}

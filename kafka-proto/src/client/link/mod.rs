@@ -1,0 +1,356 @@
+//! A connection as two halves and what both share.
+//!
+//! [`Outbound`] decides what to send and holds the bytes; [`Inbound`] splits what arrives and hands each answer to whoever
+//! asked. An adapter drives them by two loops of a few lines. A broker answers one connection strictly in order, so the
+//! requests in flight are a queue, and what may block gets a link of its own.
+//!
+//! A link has one error, which ends it: everything in flight learns whether it had left for the socket. Dropping either
+//! half is such an end.
+
+mod inbound;
+mod outbound;
+
+use std::{collections::VecDeque, sync::Arc, task::Waker, time::{Duration, Instant}};
+
+pub use inbound::Inbound;
+pub use outbound::Outbound;
+
+use super::{
+    Clock,
+    call::{Recipient, Submitted},
+    inbox::{Inbox, Note},
+    ledger::Ledger,
+    reader::{Cell, Shelf},
+    session::PartitionQueue,
+    sync::{
+        Lock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use crate::{
+    api::ApiKey,
+    config::Config,
+    error::{Error, ErrorKind, Outcome, Scope},
+    machine::{
+        Now,
+        backoff::Random,
+        cursor::Ticket,
+        handshake::{ExpectVersions, Versions},
+        queue::BatchId,
+    },
+};
+
+/// Produce requests in flight on one link.
+const PRODUCE_WINDOW: usize = 5;
+
+/// What a link carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// Calls.
+    General,
+    /// Batches of all sessions for one broker.
+    Produce,
+    /// The fetches of one reader from one broker.
+    Fetch(Arc<Shelf>),
+}
+
+/// What all links of a client have in common.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The way to Control; a `Conn` has none.
+    pub(crate) inbox: Option<Arc<Inbox>>,
+    pub(crate) fetch_ledger: Arc<Ledger>,
+    pub(crate) random: Lock<Random>,
+}
+
+/// The part of a link that both halves, and everyone who has something to send, share.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: u64,
+    pub(crate) kind: Kind,
+    pub(crate) peer: Arc<str>,
+    pub(crate) common: Arc<Common>,
+    /// Bytes that the socket has taken.
+    written: AtomicU64,
+    inner: Lock<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    /// Since when, for the set-up time-out.
+    opened: Instant,
+    calls: VecDeque<Submitted>,
+    in_flight: VecDeque<InFlight>,
+    produces: usize,
+    /// Queues with something to send.
+    ready: Vec<Arc<PartitionQueue>>,
+    /// Cursors of this link, and whether they are worth a look.
+    cursors: Vec<Arc<Cell>>,
+    kicked: bool,
+    /// `Outbound` sleeps.
+    waker: Option<Waker>,
+    next_correlation: i32,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The next thing to send is this greeting.
+    Greet(ExpectVersions),
+    /// The greeting is out.
+    Greeted(ExpectVersions),
+    Ready(Arc<Versions>),
+    Closed(Error),
+}
+
+/// A request that was sent, or is about to be.
+#[derive(Debug)]
+struct InFlight {
+    correlation: i32,
+    api: ApiKey,
+    version: i16,
+    /// Where its last byte stands in the stream.
+    end: u64,
+    deadline: Instant,
+    purpose: Purpose,
+}
+
+/// What its answer is for.
+#[derive(Debug)]
+enum Purpose {
+    Greeting,
+    Call(Recipient, Option<Instant>),
+    Produce(Vec<Flight>),
+    Fetch(Vec<Sought>, usize),
+    Offsets(Vec<Sought>),
+}
+
+/// One batch of a request.
+#[derive(Debug)]
+struct Flight {
+    queue: Arc<PartitionQueue>,
+    batch: BatchId,
+}
+
+/// One partition of a fetch.
+#[derive(Debug)]
+struct Sought {
+    cell: Arc<Cell>,
+    ticket: Ticket,
+}
+
+impl Link {
+    /// A link to `peer`, greeting from rung `rung` of the ladder, and its two halves.
+    pub(crate) fn new(
+        id: u64,
+        kind: Kind,
+        peer: Arc<str>,
+        common: Arc<Common>,
+        rung: usize,
+        now: Now,
+    ) -> (Arc<Self>, Outbound, Inbound) {
+        let inner = Inner {
+            state: State::Greet(ExpectVersions::new(rung)),
+            opened: now.instant,
+            calls: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            produces: 0,
+            ready: Vec::new(),
+            cursors: Vec::new(),
+            kicked: false,
+            waker: None,
+            next_correlation: 0,
+        };
+        let link = Arc::new(Self { id, kind, peer, common, written: AtomicU64::new(0), inner: Lock::new(inner) });
+        let (outbound, inbound) = (Outbound::new(link.clone()), Inbound::new(link.clone()));
+        (link, outbound, inbound)
+    }
+
+    /// Sends a call as soon as its turn comes. After the link's end the caller learns its error at once.
+    pub(crate) fn submit(&self, submitted: Submitted) {
+        let mut inner = self.inner.lock();
+        if let State::Closed(error) = &inner.state {
+            let error = error.clone();
+            drop(inner);
+            return submitted.to.resolve(Err(error));
+        }
+        inner.calls.push_back(submitted);
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+    }
+
+    /// Puts a queue on the ready list; `Err` once the link is closed. The caller holds the queue's lock and wakes later.
+    pub(crate) fn list(&self, queue: &Arc<PartitionQueue>) -> Result<Option<Waker>, Error> {
+        let mut inner = self.inner.lock();
+        if let State::Closed(error) = &inner.state {
+            return Err(error.clone());
+        }
+        inner.ready.push(queue.clone());
+        // with a full window nothing can leave; the next answer looks at the list
+        Ok(if inner.produces < PRODUCE_WINDOW { inner.waker.take() } else { None })
+    }
+
+    /// Gives the link a cursor to fetch for; false once the link is closed.
+    pub(crate) fn adopt(&self, cell: &Arc<Cell>) -> bool {
+        let mut inner = self.inner.lock();
+        if matches!(inner.state, State::Closed(_)) {
+            return false;
+        }
+        inner.cursors.push(cell.clone());
+        inner.kicked = true;
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+        true
+    }
+
+    /// Takes a cursor away.
+    pub(crate) fn disown(&self, cell: &Arc<Cell>) {
+        self.inner.lock().cursors.retain(|c| !Arc::ptr_eq(c, cell));
+    }
+
+    /// A cursor wants something that it did not want before.
+    pub(crate) fn kick(&self) {
+        let mut inner = self.inner.lock();
+        inner.kicked = true;
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+    }
+
+    /// Lets `Outbound` look at its deadlines again.
+    pub(crate) fn wake(&self) {
+        let waker = self.inner.lock().waker.take();
+        wake(waker);
+    }
+
+    /// The versions of the broker, once they are known.
+    pub(crate) fn versions(&self) -> Option<Arc<Versions>> {
+        match &self.inner.lock().state {
+            State::Ready(versions) => Some(versions.clone()),
+            _ => None,
+        }
+    }
+
+    /// Why the link ended.
+    pub(crate) fn error(&self) -> Option<Error> {
+        match &self.inner.lock().state {
+            State::Closed(error) => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether the request of a batch has left whole for the socket.
+    pub(crate) fn has_left(&self, queue: &Arc<PartitionQueue>, batch: BatchId) -> bool {
+        let written = self.written.load(Ordering::Acquire);
+        let is_it = |f: &Flight| f.batch == batch && Arc::ptr_eq(&f.queue, queue);
+        let inner = self.inner.lock();
+        inner.in_flight.iter().any(|request| match &request.purpose {
+            Purpose::Produce(flights) => request.end <= written && flights.iter().any(is_it),
+            _ => false,
+        })
+    }
+
+    /// Ends the link: every waiter learns it, batches by what had left.
+    pub(crate) fn close(self: &Arc<Self>, error: &Error) {
+        let mut inner = self.inner.lock();
+        if matches!(inner.state, State::Closed(_)) {
+            return;
+        }
+        let error = error.clone().with_scope(Scope::Connection(self.peer.clone()));
+        inner.state = State::Closed(error.clone());
+        let in_flight = std::mem::take(&mut inner.in_flight);
+        let calls = std::mem::take(&mut inner.calls);
+        let ready = std::mem::take(&mut inner.ready);
+        let cursors = std::mem::take(&mut inner.cursors);
+        let waker = inner.waker.take();
+        inner.produces = 0;
+        drop(inner);
+        wake(waker);
+        let written = self.written.load(Ordering::Acquire);
+        if let Some(inbox) = &self.common.inbox {
+            inbox.tell(Note::Down(self.clone(), error.clone()));
+        }
+        for request in in_flight {
+            let sent = request.end <= written;
+            request.purpose.lose(self, &error, sent);
+        }
+        for submitted in calls {
+            submitted.to.resolve(Err(error.clone().with_outcome(Outcome::NotWritten)));
+        }
+        ready.into_iter().for_each(|queue| self.hand_back(&queue));
+        cursors.into_iter().for_each(|cell| cell.handle_link_down(self));
+    }
+
+    /// Parts with a queue that has nothing in flight here; Control finds it another link.
+    fn hand_back(self: &Arc<Self>, queue: &Arc<PartitionQueue>) {
+        let mut inner = queue.inner.lock();
+        if !inner.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, self)) {
+            return;
+        }
+        inner.listed = false;
+        if inner.queue.in_flight() == 0 {
+            inner.link = None;
+        }
+        let then = queue.list(&mut inner);
+        drop(inner);
+        queue.then(then);
+    }
+}
+
+impl Purpose {
+    /// The connection ended before the answer.
+    fn lose(self, link: &Arc<Link>, error: &Error, sent: bool) {
+        match self {
+            Self::Greeting => {}
+            Self::Call(to, _) => {
+                let outcome = if sent { Outcome::Unknown } else { Outcome::NotWritten };
+                to.resolve(Err(error.clone().with_outcome(outcome)));
+            }
+            Self::Produce(flights) => {
+                let mut resolved = Vec::new();
+                for flight in flights {
+                    let queue = flight.queue;
+                    let mut inner = queue.inner.lock();
+                    inner.queue.handle_lost(flight.batch, sent);
+                    if inner.queue.in_flight() == 0 && inner.link.as_ref().is_some_and(|l| Arc::ptr_eq(l, link)) {
+                        inner.link = None;
+                        inner.listed = false;
+                    }
+                    let then = queue.settle(&mut inner, &mut resolved);
+                    drop(inner);
+                    resolved.drain(..).for_each(|r| queue.session.resolve(&queue, r));
+                    queue.then(then);
+                }
+            }
+            // their cursors are handed back with the link
+            Self::Fetch(_, reserved) => link.common.fetch_ledger.release(reserved),
+            Self::Offsets(_) => {}
+        }
+    }
+}
+
+impl Common {
+    /// The pause before a retry after `failed` failures in a row.
+    pub(crate) fn pause(&self, failed: u32) -> Duration {
+        crate::machine::backoff::pause(failed, self.config.retry_backoff, &mut self.random.lock())
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// The error of a connection that the peer ended.
+fn ended(during_handshake: bool) -> Error {
+    let message = match during_handshake {
+        true => "the broker closed the connection during the handshake: it may expect TLS or SASL, or be no Kafka broker",
+        false => "the broker closed the connection",
+    };
+    Error::new(ErrorKind::Disconnected, message)
+}

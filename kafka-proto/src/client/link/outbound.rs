@@ -1,0 +1,503 @@
+//! The sending half of a link.
+
+use std::{
+    collections::VecDeque,
+    io::IoSlice,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::{Buf, Bytes};
+
+use super::{Flight, InFlight, Kind, Link, PRODUCE_WINDOW, Purpose, Sought, State};
+use crate::{
+    api::{ApiKey, RequestHeader},
+    client::{
+        call::Submitted,
+        ledger::Ticket as Place,
+        session::{PartitionQueue, Session},
+        sync::atomic::Ordering,
+    },
+    error::{Error, ErrorKind},
+    machine::{
+        Now, earlier,
+        cursor::FetchAt,
+        fetch::{self, LAST_BY_NAME, Name},
+        handshake::{ExpectVersions, Versions},
+        produce::{self, Part},
+        queue::Drained,
+    },
+    wire::{Uuid, Wire, Writer},
+};
+
+/// Slices in one vectored write.
+const SLICES: usize = 64;
+
+/// The sending half of a link: owned by one write loop, which sleeps in [`Outbound::poll`], writes
+/// [`Outbound::slices`] and reports by [`Outbound::consume`].
+///
+/// Dropping it ends the link.
+#[derive(Debug)]
+#[must_use = "a link lives as long as its halves are driven"]
+pub struct Outbound {
+    link: Arc<Link>,
+    versions: Option<Arc<Versions>>,
+    segments: VecDeque<Bytes>,
+    /// Bytes ever queued.
+    queued: u64,
+    /// Queues taken from the ready list that found no room in the last request.
+    working: VecDeque<Arc<PartitionQueue>>,
+    /// Queues whose pause or linger ends then.
+    parked: Vec<(Instant, Arc<PartitionQueue>)>,
+    /// When a cursor's pause ends.
+    fetch_at: Option<Instant>,
+    fetch_place: Option<Place>,
+    /// Wants to fetch and waits for the ledger.
+    fetch_blocked: bool,
+}
+
+/// What to do next.
+enum Step {
+    Closed,
+    Idle,
+    Greet(ExpectVersions),
+    Call(Submitted, Arc<Versions>),
+    Produce(Arc<Versions>),
+    Fetch(Arc<Versions>),
+}
+
+impl Outbound {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            versions: None,
+            segments: VecDeque::new(),
+            queued: 0,
+            working: VecDeque::new(),
+            parked: Vec::new(),
+            fetch_at: None,
+            fetch_place: None,
+            fetch_blocked: false,
+        }
+    }
+
+    /// Waits until there is something to write (`true`) or the link has ended (`false`).
+    ///
+    /// Call it again when woken, and at [`Outbound::deadline`]. Cancel safe.
+    pub fn poll(&mut self, now: Now, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut fetch_tried = false;
+        self.unpark(now);
+        loop {
+            if self.link.check_deadlines(now) {
+                return Poll::Ready(false);
+            }
+            if !self.segments.is_empty() {
+                return Poll::Ready(true);
+            }
+            match self.next_step(now, cx, &mut fetch_tried) {
+                Step::Closed => return Poll::Ready(false),
+                Step::Idle => return Poll::Pending,
+                Step::Greet(expect) => self.greet(&expect, now),
+                Step::Call(submitted, versions) => self.write_call(submitted, &versions, now),
+                Step::Produce(versions) => self.write_produce(&versions, now),
+                Step::Fetch(versions) => self.write_fetch(&versions, now, cx),
+            }
+        }
+    }
+
+    /// The bytes to write, as up to `slices.len()` slices; returns how many were filled.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let count = self.segments.len().min(slices.len()).min(SLICES);
+        for (slot, segment) in slices.iter_mut().zip(&self.segments) {
+            *slot = IoSlice::new(segment);
+        }
+        count
+    }
+
+    /// Takes note that the socket has taken `n` bytes.
+    pub fn consume(&mut self, mut n: usize) {
+        self.link.written.fetch_add(n as u64, Ordering::AcqRel);
+        while let Some(first) = self.segments.front_mut() {
+            if n < first.len() {
+                first.advance(n);
+                return;
+            }
+            n -= first.len();
+            self.segments.pop_front();
+        }
+    }
+
+    /// When to call [`Outbound::poll`] again unless woken before: time-outs, the end of linger and of pauses.
+    pub fn deadline(&self) -> Option<Instant> {
+        let parked = self.parked.iter().map(|(at, _)| *at).min();
+        earlier(earlier(parked, self.fetch_at), self.link.deadline())
+    }
+
+    /// Ends the link because the socket failed.
+    pub fn failed(&mut self, error: std::io::Error) {
+        self.link.close(&Error::new(ErrorKind::Disconnected, format!("writing failed: {error}")).caused_by(error));
+    }
+
+    /// Ends the link because no connection could be made.
+    pub(crate) fn refused(&mut self, error: std::io::Error) {
+        let kind = if error.kind() == std::io::ErrorKind::TimedOut { ErrorKind::TimedOut } else { ErrorKind::Unreachable };
+        self.link.close(&Error::new(kind, format!("connecting failed: {error}")).caused_by(error));
+    }
+
+    fn next_step(&mut self, now: Now, cx: &mut Context<'_>, fetch_tried: &mut bool) -> Step {
+        let link = self.link.clone();
+        let mut inner = link.inner.lock();
+        let inner = &mut *inner;
+        let versions = match &mut inner.state {
+            State::Closed(_) => return Step::Closed,
+            State::Greet(expect) => {
+                let expect = expect.clone();
+                inner.state = State::Greeted(expect.clone());
+                return Step::Greet(expect);
+            }
+            State::Greeted(_) => None,
+            State::Ready(versions) => Some(self.versions.get_or_insert_with(|| versions.clone()).clone()),
+        };
+        if let Some(versions) = versions {
+            if let Some(submitted) = inner.calls.pop_front() {
+                return Step::Call(submitted, versions);
+            }
+            if inner.produces < PRODUCE_WINDOW {
+                self.working.extend(inner.ready.drain(..));
+                if !self.working.is_empty() {
+                    return Step::Produce(versions);
+                }
+            }
+            let due = self.fetch_at.is_some_and(|at| at <= now.instant);
+            let wanted = (inner.kicked || due || self.fetch_blocked) && !*fetch_tried;
+            if matches!(link.kind, Kind::Fetch(_)) && wanted && inner.in_flight.is_empty() {
+                inner.kicked = false;
+                *fetch_tried = true;
+                self.fetch_at = None;
+                return Step::Fetch(versions);
+            }
+            if inner.kicked && *fetch_tried && inner.in_flight.is_empty() {
+                // kicked while we looked
+                *fetch_tried = false;
+                cx.waker().wake_by_ref();
+            }
+        }
+        // registered under the lock that guards everything looked at, so that no wake is lost
+        if !inner.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            inner.waker = Some(cx.waker().clone());
+        }
+        Step::Idle
+    }
+
+    fn unpark(&mut self, now: Now) {
+        let working = &mut self.working;
+        self.parked.retain(|(at, queue)| {
+            let due = *at <= now.instant;
+            if due {
+                working.push_back(queue.clone());
+            }
+            !due
+        });
+    }
+
+    fn greet(&mut self, expect: &ExpectVersions, now: Now) {
+        let version = expect.version();
+        let request = expect.request();
+        self.frame(ApiKey::ApiVersions, version, now, std::time::Duration::ZERO, Purpose::Greeting, |w| request.write(w));
+    }
+
+    fn write_call(&mut self, submitted: Submitted, versions: &Versions, now: Now) {
+        let Submitted { ask, to, deadline } = submitted;
+        if !to.is_waiting() {
+            return;
+        }
+        let api = ask.api();
+        let version = match versions.choose(api, ask.limit()) {
+            Ok(version) => version,
+            Err(e) => return to.resolve(Err(Error::new(ErrorKind::Unsupported, e.to_string()).caused_by(e))),
+        };
+        if let Some(field) = ask.misfit(version) {
+            let message = format!("{} version {version}, the broker's highest, cannot carry `{field}`", api.name());
+            return to.resolve(Err(Error::new(ErrorKind::Unsupported, message)));
+        }
+        self.frame(api, version, now, ask.extra_wait(), Purpose::Call(to, deadline), |w| ask.write(w));
+    }
+
+    /// One request with a batch of each queue that has one, all of one session.
+    fn write_produce(&mut self, versions: &Versions, now: Now) {
+        let Some(session) = self.working.front().map(|queue| queue.session.clone()) else { return };
+        let mut parts = Vec::new();
+        let mut flights = Vec::new();
+        let mut bytes = 0;
+        for _ in 0..self.working.len() {
+            let Some(queue) = self.working.pop_front() else { break };
+            if !Arc::ptr_eq(&queue.session, &session) || bytes >= session.config.request_bytes {
+                self.working.push_back(queue);
+                continue;
+            }
+            if let Some((drained, id)) = self.take_batch(&queue, now) {
+                bytes += drained.body.len();
+                flights.push(Flight { queue: queue.clone(), batch: drained.id });
+                let (topic, partition) = (queue.topic.clone(), queue.partition);
+                parts.push(Part { topic, id, partition, header: drained.header, body: drained.body });
+            }
+        }
+        if parts.is_empty() {
+            return;
+        }
+        parts.sort_by(|a, b| a.topic.cmp(&b.topic));
+        let limit = if parts.iter().any(|p| p.id == Uuid::default()) { LAST_BY_NAME } else { i16::MAX };
+        let version = match versions.choose(ApiKey::Produce, limit) {
+            Ok(version) if version >= 3 => version,
+            found => {
+                let reason = found.err().map_or_else(
+                    || "the broker is older than 0.11 and takes no batches of magic 2".to_owned(),
+                    |e| e.to_string(),
+                );
+                return refuse(flights, &Error::new(ErrorKind::Unsupported, reason));
+            }
+        };
+        let timeout = self.link.common.config.request_timeout;
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        let acks = session.config.acks.code();
+        self.frame(ApiKey::Produce, version, now, std::time::Duration::ZERO, Purpose::Produce(flights), |w| {
+            produce::write_request(acks, timeout_ms, &parts, w);
+        });
+    }
+
+    /// The next batch of one queue; the queue goes where it is looked at next.
+    fn take_batch(&mut self, queue: &Arc<PartitionQueue>, now: Now) -> Option<(Drained, Uuid)> {
+        let session = &queue.session;
+        let mut inner = queue.inner.lock();
+        if !inner.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, &self.link)) {
+            return None;
+        }
+        if let Some(from) = inner.queue.wants_bump() {
+            session.producer.lock().bump(from);
+        }
+        let id = session.producer.lock().id();
+        let drained = inner.queue.poll_batch(id, now.instant);
+        let topic_id = inner.topic_id;
+        inner.listed = false;
+        if inner.queue.has_more() {
+            if session.limits.idempotent && id.is_none() {
+                drop(inner);
+                want_id(session);
+                return None;
+            }
+            if inner.queue.is_ready(now.instant) && drained.is_some() {
+                inner.listed = true;
+                self.working.push_back(queue.clone());
+            } else if let Some(at) = inner.queue.poll_ready_at(now.instant) {
+                inner.listed = true;
+                self.parked.push((at, queue.clone()));
+            }
+        }
+        drop(inner);
+        drained.map(|drained| (drained, topic_id))
+    }
+
+    /// One request for everything that this link's cursors want: offsets first, then records.
+    fn write_fetch(&mut self, versions: &Versions, now: Now, cx: &mut Context<'_>) {
+        let Kind::Fetch(shelf) = &self.link.kind else { return };
+        let shelf = shelf.clone();
+        self.fetch_blocked = false;
+        let cells = self.link.inner.lock().cursors.clone();
+        let mut offsets: Vec<(Name, i64, i32, Sought)> = Vec::new();
+        let mut fetches: Vec<(Name, FetchAt, Sought)> = Vec::new();
+        for cell in cells {
+            let inner = cell.inner.lock();
+            let name = Name { topic: cell.topic.clone(), id: inner.topic_id, partition: cell.partition };
+            if let Some((timestamp, epoch, ticket)) = inner.cursor.wants_offset(now.instant) {
+                drop(inner);
+                offsets.push((name, timestamp, epoch, Sought { cell, ticket }));
+            } else if let Some((at, ticket)) = inner.cursor.wants_fetch(now.instant) {
+                drop(inner);
+                fetches.push((name, at, Sought { cell, ticket }));
+            } else if let Some(at) = inner.cursor.poll_timeout().filter(|at| *at > now.instant) {
+                self.fetch_at = earlier(self.fetch_at, Some(at));
+            }
+        }
+        if !offsets.is_empty() {
+            let request = fetch::offsets_request(offsets.iter().map(|(name, at, epoch, _)| (name, *at, *epoch)));
+            let sought = offsets.into_iter().map(|(.., sought)| sought).collect();
+            let wait = std::time::Duration::ZERO;
+            return match versions.choose(ApiKey::ListOffsets, i16::MAX) {
+                Ok(version) if version >= 1 => {
+                    self.frame(ApiKey::ListOffsets, version, now, wait, Purpose::Offsets(sought), |w| request.write(w));
+                }
+                found => shelf.fail(unsupported(found.err())),
+            };
+        }
+        if fetches.is_empty() {
+            return;
+        }
+        let by_name = fetches.iter().any(|(name, ..)| name.id == Uuid::default());
+        let version = match versions.choose(ApiKey::Fetch, if by_name { LAST_BY_NAME } else { i16::MAX }) {
+            Ok(version) if version >= 4 => version,
+            found => return shelf.fail(unsupported(found.err())),
+        };
+        let ledger = &self.link.common.fetch_ledger;
+        let most = fetches.iter().map(|(_, at, _)| at.max_bytes as usize).sum::<usize>();
+        let reserve = most.min(shelf.limits.max_bytes as usize).min(ledger.total());
+        match ledger.poll_reserve(reserve, &mut self.fetch_place, cx.waker()) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return,
+            Poll::Pending => return self.fetch_blocked = true,
+        }
+        let request = fetch::fetch_request(shelf.limits, fetches.iter().map(|(name, at, _)| (name, *at)));
+        let sought = fetches.into_iter().map(|(.., sought)| sought).collect();
+        let wait = shelf.limits.max_wait;
+        self.frame(ApiKey::Fetch, version, now, wait, Purpose::Fetch(sought, reserve), |w| request.write(w));
+    }
+
+    /// Builds one frame and takes note of it, before its first byte can leave.
+    fn frame(
+        &mut self,
+        api: ApiKey,
+        version: i16,
+        now: Now,
+        extra_wait: std::time::Duration,
+        purpose: Purpose,
+        body: impl FnOnce(&mut Writer),
+    ) {
+        let config = &self.link.common.config;
+        let mut inner = self.link.inner.lock();
+        let correlation = inner.next_correlation;
+        inner.next_correlation = correlation.wrapping_add(1) & i32::MAX;
+        drop(inner);
+        let mut w = Writer::new(version, false);
+        w.put_slice(&[0; 4]);
+        let header = RequestHeader {
+            api_key: api as i16,
+            api_version: version,
+            correlation_id: correlation,
+            client_id: Some(config.client_id.clone()),
+        };
+        header.write(&mut w, api.request_header(version));
+        w.flexible = api.is_flexible(version);
+        body(&mut w);
+        let mut segments = w.segments();
+        let length: usize = segments.iter().map(Bytes::len).sum();
+        // the length stands in the first segment, which is ours alone and so can be changed
+        if let Some(first) = segments.first_mut() {
+            let mut head = Vec::from(std::mem::take(first));
+            head[..4].copy_from_slice(&((length - 4) as i32).to_be_bytes());
+            *first = head.into();
+        }
+        self.queued += length as u64;
+        let deadline = now.instant + config.request_timeout + extra_wait;
+        let request = InFlight { correlation, api, version, end: self.queued, deadline, purpose };
+        let mut inner = self.link.inner.lock();
+        if let State::Closed(error) = &inner.state {
+            let error = error.clone();
+            drop(inner);
+            return request.purpose.lose(&self.link, &error, false);
+        }
+        inner.produces += usize::from(matches!(request.purpose, Purpose::Produce(_)));
+        inner.in_flight.push_back(request);
+        drop(inner);
+        self.segments.extend(segments.into_iter().filter(|s| !s.is_empty()));
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        self.link.close(&Error::new(ErrorKind::Closed, "the connection's driver was dropped"));
+        let queues = self.working.drain(..).chain(self.parked.drain(..).map(|(_, queue)| queue));
+        queues.for_each(|queue| self.link.hand_back(&queue));
+    }
+}
+
+impl Link {
+    /// Ends the link if a time-out has passed; resolves calls whose callers' time is over. Returns whether it has ended.
+    fn check_deadlines(self: &Arc<Self>, now: Now) -> bool {
+        let mut inner = self.inner.lock();
+        let config = &self.common.config;
+        let error = match &inner.state {
+            State::Closed(_) => return true,
+            State::Greet(_) | State::Greeted(_) if inner.opened + config.setup_timeout <= now.instant => {
+                let message = "the peer accepted the connection and does not answer the handshake: is it a Kafka broker, \
+                     and does this listener speak plaintext?";
+                Some(Error::new(ErrorKind::TimedOut, message))
+            }
+            _ => inner.in_flight.front().filter(|request| request.deadline <= now.instant).map(|request| {
+                let message = format!("the broker did not answer {} within the request time-out", request.api.name());
+                Error::new(ErrorKind::TimedOut, message)
+            }),
+        };
+        if let Some(error) = error {
+            drop(inner);
+            self.close(&error);
+            return true;
+        }
+        let late = |deadline: &Option<Instant>| deadline.is_some_and(|at| at <= now.instant);
+        let mut late_calls = Vec::new();
+        inner.calls.retain_mut(|call| match late(&call.deadline) {
+            true => {
+                if let crate::client::call::Recipient::Slot(slot) = &call.to {
+                    late_calls.push((slot.clone(), false));
+                }
+                false
+            }
+            false => true,
+        });
+        for request in &mut inner.in_flight {
+            if let Purpose::Call(crate::client::call::Recipient::Slot(slot), deadline) = &mut request.purpose
+                && late(deadline)
+            {
+                *deadline = None;
+                late_calls.push((slot.clone(), true));
+            }
+        }
+        drop(inner);
+        for (slot, sent) in late_calls {
+            let outcome = if sent { crate::error::Outcome::Unknown } else { crate::error::Outcome::NotWritten };
+            slot.resolve(Err(Error::new(ErrorKind::TimedOut, "the deadline of the call passed").with_outcome(outcome)));
+        }
+        false
+    }
+
+    /// The next time-out.
+    fn deadline(&self) -> Option<Instant> {
+        let inner = self.inner.lock();
+        let setup = match inner.state {
+            State::Greet(_) | State::Greeted(_) => Some(inner.opened + self.common.config.setup_timeout),
+            _ => None,
+        };
+        let mut next = earlier(setup, inner.in_flight.front().map(|request| request.deadline));
+        for call in &inner.calls {
+            next = earlier(next, call.deadline);
+        }
+        for request in &inner.in_flight {
+            if let Purpose::Call(_, deadline) = &request.purpose {
+                next = earlier(next, *deadline);
+            }
+        }
+        next
+    }
+}
+
+/// Batches that no request can carry.
+fn refuse(flights: Vec<Flight>, error: &Error) {
+    for flight in flights {
+        flight.queue.session.end(error);
+        let mut resolved = Vec::new();
+        let mut inner = flight.queue.inner.lock();
+        inner.queue.handle_lost(flight.batch, false);
+        let then = flight.queue.settle(&mut inner, &mut resolved);
+        drop(inner);
+        resolved.into_iter().for_each(|r| flight.queue.session.resolve(&flight.queue, r));
+        flight.queue.then(then);
+    }
+}
+
+fn want_id(session: &Arc<Session>) {
+    session.inbox.tell(crate::client::inbox::Note::WantsId(session.clone()));
+}
+
+fn unsupported(error: Option<crate::machine::handshake::VersionError>) -> Error {
+    let reason = error.map_or_else(|| "the broker is older than 0.11 and sends no batches of magic 2".to_owned(), |e| e.to_string());
+    Error::new(ErrorKind::Unsupported, reason)
+}

@@ -1,0 +1,263 @@
+//! The handle that reads.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use super::{Batch, Cell, Shelf};
+use crate::{
+    client::{Client, inbox::Note},
+    config::StartOffset,
+    error::{Error, ErrorKind},
+    machine::cursor::Fetched,
+    record::{Batches, Chunk, Message, RecordCursor, RecordError},
+};
+
+/// Results handed out in a row before other tasks have their turn.
+const TURN: u32 = 128;
+
+/// Reads messages of a topic or of partitions, without a group.
+///
+/// Each partition is read in order of offsets; between partitions there is no order. Records of transactions' control
+/// batches are never delivered. The reader fetches ahead while you work, within
+/// [`fetch_buffer`](crate::config::Config::fetch_buffer).
+///
+/// A reader owns its position, so reading takes `&mut self`. Dropping it ends its fetches.
+///
+/// Source: acceptance RD-01..11.
+#[doc(alias = "Consumer")]
+#[doc(alias = "StreamConsumer")]
+pub struct Reader {
+    client: Client,
+    shelf: Arc<Shelf>,
+    current: Option<Current>,
+    in_a_row: u32,
+}
+
+/// The fetched records in hand: no lock is taken until they end.
+struct Current {
+    cell: Arc<Cell>,
+    fetched: Fetched,
+    /// The next offset to deliver.
+    position: i64,
+    batches: Batches,
+    open: Option<Open>,
+}
+
+/// The batch in hand.
+struct Open {
+    chunk: Arc<Chunk>,
+    cursor: RecordCursor,
+    /// The offset after the batch.
+    next: i64,
+}
+
+impl Reader {
+    pub(crate) fn new(client: Client, shelf: Arc<Shelf>) -> Self {
+        Self { client, shelf, current: None, in_a_row: 0 }
+    }
+
+    /// Waits for the next message; `None` once the reader or its client is closed.
+    ///
+    /// In a group this marks the message before it as done; without one it is the same as
+    /// [`Reader::fetch_message`]. Cancel safe: a message is never lost by dropping the future.
+    ///
+    /// # Errors
+    ///
+    /// A partition cannot be read; the error's scope names it. The others go on, and so does the reader.
+    #[doc(alias = "ReadMessage")]
+    #[doc(alias = "recv")]
+    pub async fn read_message(&mut self) -> Result<Option<Message>, Error> {
+        self.fetch_message().await
+    }
+
+    /// Waits for the next message and marks nothing; `None` once the reader or its client is closed.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::read_message`].
+    #[doc(alias = "FetchMessage")]
+    #[doc(alias = "poll")]
+    pub async fn fetch_message(&mut self) -> Result<Option<Message>, Error> {
+        std::future::poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// Waits for what one fetch brought for one partition; `None` once the reader or its client is closed.
+    ///
+    /// The batch owns its bytes: iterate it borrowed, which costs the least there is, or take its messages. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::read_message`].
+    #[doc(alias = "ReadBatch")]
+    pub async fn read_batch(&mut self) -> Result<Option<Batch>, Error> {
+        std::future::poll_fn(|cx| self.poll_batch(cx)).await
+    }
+
+    /// Goes on at `start` in one partition that this reader reads; what was fetched ahead of it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The reader does not read that partition (or does not know it yet), or the offset is negative.
+    #[doc(alias = "SetOffset")]
+    pub fn seek(&mut self, topic: &str, partition: i32, start: StartOffset) -> Result<(), Error> {
+        if matches!(start, StartOffset::At(n) | StartOffset::Time(n) if n < 0) {
+            return Err(Error::new(ErrorKind::Misuse, "the offset to seek is negative"));
+        }
+        let is_it = |cell: &Arc<Cell>| *cell.topic == *topic && cell.partition == partition;
+        let Some(cell) = self.shelf.cells().into_iter().find(is_it) else {
+            let message = format!("this reader does not read partition {partition} of topic {topic}");
+            return Err(Error::new(ErrorKind::UnknownPartition, message));
+        };
+        cell.seek(start, &self.shelf);
+        self.current.take_if(|current| is_it(&current.cell));
+        Ok(())
+    }
+
+    /// The partitions that this reader knows of, with the high watermark that their last fetch named.
+    pub fn partitions(&self) -> Vec<(Arc<str>, i32, Option<i64>)> {
+        let each = |cell: Arc<Cell>| (cell.topic.clone(), cell.partition, cell.inner.lock().cursor.high_watermark());
+        self.shelf.cells().into_iter().map(each).collect()
+    }
+
+    /// Ends reading. Later calls answer `None`.
+    pub fn close(&mut self) {
+        self.current = None;
+        self.shelf.close();
+        self.shelf.inbox.tell(Note::ReaderClosed(self.shelf.id));
+    }
+
+    /// The client that this reader was made from.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The poll form of [`Reader::fetch_message`].
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        if self.in_a_row >= TURN {
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        loop {
+            if let Some(current) = &mut self.current {
+                match current.next() {
+                    Some(Ok(message)) => {
+                        self.in_a_row += 1;
+                        return Poll::Ready(Ok(Some(message)));
+                    }
+                    Some(Err(e)) => {
+                        if let Some(error) = self.damaged(e) {
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                    None => self.current = None,
+                }
+                continue;
+            }
+            self.in_a_row = 0;
+            if !ready!(self.poll_current(cx))? {
+                return Poll::Ready(Ok(None));
+            }
+        }
+    }
+
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Batch>, Error>> {
+        loop {
+            if let Some(current) = self.current.take() {
+                let Current { cell, fetched, position, .. } = current;
+                let (batch, error) = Batch::new(&cell, &fetched, position, self.shelf.config.check_crcs);
+                let next = batch.next_offset();
+                if let Some(e) = error {
+                    let again = cell.corrupt(next.max(position), &self.shelf);
+                    if batch.is_empty() && again {
+                        return Poll::Ready(Err(Error::corrupt(e).in_partition(&cell.topic, cell.partition)));
+                    }
+                }
+                if batch.is_empty() {
+                    continue;
+                }
+                return Poll::Ready(Ok(Some(batch)));
+            }
+            if !ready!(self.poll_current(cx))? {
+                return Poll::Ready(Ok(None));
+            }
+        }
+    }
+
+    /// Takes what was fetched next in hand; `false` once closed.
+    fn poll_current(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        loop {
+            let Some(cell) = ready!(self.shelf.poll_cell(cx.waker()))? else { return Poll::Ready(Ok(false)) };
+            // a seek may have emptied it
+            let Some(fetched) = cell.take(&self.shelf) else { continue };
+            let position = fetched.from;
+            let batches = Batches::new(fetched.records.clone());
+            let batches = if self.shelf.config.check_crcs { batches } else { batches.without_crc() };
+            self.current = Some(Current { cell, fetched, position, batches, open: None });
+            return Poll::Ready(Ok(true));
+        }
+    }
+
+    /// Has damage fetched again, and tells of it the second time.
+    fn damaged(&mut self, error: RecordError) -> Option<Error> {
+        let current = self.current.take()?;
+        let again = current.cell.corrupt(current.position, &self.shelf);
+        again.then(|| Error::corrupt(error).in_partition(&current.cell.topic, current.cell.partition))
+    }
+}
+
+impl Current {
+    fn next(&mut self) -> Option<Result<Message, RecordError>> {
+        loop {
+            if let Some(open) = &mut self.open {
+                match open.cursor.next(&open.chunk.body) {
+                    // the batch may begin before the offset that was asked for
+                    Some(Ok(record)) if record.offset < self.position => continue,
+                    Some(Ok(record)) => {
+                        self.position = record.offset.saturating_add(1);
+                        return Some(Ok(Message::new(open.chunk.clone(), &record)));
+                    }
+                    Some(Err(e)) => return Some(Err(e)),
+                    None => {
+                        self.position = self.position.max(open.next);
+                        self.open = None;
+                    }
+                }
+            }
+            let batch = match self.batches.next()? {
+                Ok(batch) => batch,
+                Err(e) => return Some(Err(e)),
+            };
+            let next = batch.header().next_offset();
+            if batch.header().is_control() || next <= self.position {
+                self.position = self.position.max(next);
+                continue;
+            }
+            let cursor = batch.cursor();
+            let chunk = Arc::new(Chunk {
+                topic: self.cell.topic.clone(),
+                partition: self.cell.partition,
+                leader_epoch: batch.header().leader_epoch,
+                body: batch.body().clone(),
+            });
+            self.open = Some(Open { chunk, cursor, next });
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("config", &self.shelf.config).finish_non_exhaustive()
+    }
+}
