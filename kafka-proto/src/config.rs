@@ -55,6 +55,15 @@ impl Config {
         }
     }
 
+    /// Names the brokers to begin with, as [`Config::new`] does.
+    ///
+    /// # Errors
+    ///
+    /// An empty list, or an entry that is no address.
+    pub fn brokers(self, bootstrap: &str) -> Result<Self, ConfigError> {
+        Ok(Self { bootstrap: Address::list(bootstrap)?, ..self })
+    }
+
     /// The name under which the client appears in the broker's logs, quotas and metrics. Default: the name and version of
     /// this crate.
     #[doc(alias = "client.id")]

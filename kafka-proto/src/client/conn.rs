@@ -87,7 +87,7 @@ impl Conn {
             clock,
             config,
         });
-        let (link, outbound, inbound) = Link::new(0, Kind::General, peer.into(), common, 0, now);
+        let (link, outbound, inbound) = Link::new(Kind::General, peer.into(), common, 0, now);
         let conn =
             Self { link, topic: topic.into(), partition, position: None, deadline: Lock::new(None), rest: None };
         Ok((conn, outbound, inbound))

@@ -43,7 +43,6 @@ pub struct Control {
     addresses: BTreeMap<Address, Reach>,
     /// Whose turn it is to be asked for metadata when nobody is connected.
     next_candidate: usize,
-    next_link: u64,
     dials: VecDeque<Dial>,
     calls: Vec<(Target, Submitted)>,
     sessions: Vec<Arc<Session>>,
@@ -124,7 +123,6 @@ impl Control {
             links: BTreeMap::new(),
             addresses: BTreeMap::new(),
             next_candidate: 0,
-            next_link: 0,
             dials: VecDeque::new(),
             calls: Vec::new(),
             sessions: Vec::new(),
@@ -475,11 +473,9 @@ impl Control {
     }
 
     fn dial(&mut self, key: Key, address: Address, kind: Kind, now: Now) -> Arc<Link> {
-        let id = self.next_link;
-        self.next_link += 1;
         let rung = self.addresses.get(&address).map_or(0, |reach| reach.rung);
         let peer: Arc<str> = address.to_string().into();
-        let (link, outbound, inbound) = Link::new(id, kind, peer, self.common.clone(), rung, now);
+        let (link, outbound, inbound) = Link::new(kind, peer, self.common.clone(), rung, now);
         let deadline = now.instant + self.common.config.setup_timeout;
         let (host, port) = (address.host.clone(), address.port);
         self.links.insert(key, Entry { link: link.clone(), address, ready: false, since: now.instant });

@@ -42,6 +42,8 @@ pub use receipt::Receipt;
 pub use topics::TopicConfig;
 pub use writer::Writer;
 
+pub use crate::machine::Now;
+
 use call::Submitted;
 use event::Hub;
 use inbox::{Inbox, Note, Target};
@@ -59,7 +61,7 @@ use crate::{
     api::{Request, Route},
     config::{Config, ReaderConfig, WriterConfig},
     error::{ConfigError, Error, ErrorKind, Undelivered},
-    machine::{Now, backoff::Random},
+    machine::backoff::Random,
 };
 
 /// Where handles get the time from: the adapter's, or a simulator's.

@@ -134,6 +134,26 @@ impl Error {
         }))
     }
 
+    /// The error of an adapter that is called outside its runtime: for adapters.
+    pub fn no_runtime(cure: &'static str) -> Self {
+        Self::new(ErrorKind::Misuse, cure)
+    }
+
+    /// The error of a connection that could not be made: for adapters.
+    pub fn unreachable(peer: &str, error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::TimedOut => ErrorKind::TimedOut,
+            _ => ErrorKind::Unreachable,
+        };
+        let scope = Scope::Connection(peer.into());
+        Self::new(kind, format!("connecting failed: {error}")).with_scope(scope).caused_by(error)
+    }
+
+    /// The error of a lookup that finds no leader: for adapters.
+    pub fn refused_lookup(code: ErrorCode, topic: &str, partition: i32) -> Self {
+        Self::refused(code, "the lookup of the leader", None).in_partition(&topic.into(), partition)
+    }
+
     /// The error of a handle that was closed.
     pub(crate) fn closed() -> Self {
         Self::new(ErrorKind::Closed, "closed")

@@ -85,7 +85,7 @@ enum State {
     /// Fetches from here.
     Fetching(i64),
     /// Waits for a seek: the offset is not in the log, and nobody said what to do then.
-    Stopped(i64),
+    Stopped,
 }
 
 impl Cursor {
@@ -273,7 +273,7 @@ impl Cursor {
             OffsetReset::First => StartOffset::First,
             OffsetReset::Last => StartOffset::Last,
             OffsetReset::Error => {
-                self.state = State::Stopped(offset);
+                self.state = State::Stopped;
                 let message = format!("offset {offset} is not in the log, and no reset policy is set");
                 return Verdict::Failed(Error::new(ErrorKind::OffsetOutOfRange, message));
             }

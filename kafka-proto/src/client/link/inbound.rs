@@ -1,6 +1,9 @@
 //! The receiving half of a link.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 
@@ -44,6 +47,18 @@ impl Inbound {
     pub(super) fn new(link: Arc<Link>) -> Self {
         let frames = Frames::new(link.common.config.max_frame);
         Self { link, frames, resolved: Vec::new() }
+    }
+
+    /// Waits for the link's end, which may come from elsewhere while the socket is silent: stop reading then.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.link.inner.lock();
+        if matches!(inner.state, State::Closed(_)) {
+            return Poll::Ready(());
+        }
+        if !inner.reader.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            inner.reader = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Room for the next read; never empty.

@@ -68,7 +68,6 @@ pub(crate) struct Common {
 /// The part of a link that both halves, and everyone who has something to send, share.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) id: u64,
     pub(crate) kind: Kind,
     pub(crate) peer: Arc<str>,
     pub(crate) common: Arc<Common>,
@@ -92,6 +91,8 @@ struct Inner {
     kicked: bool,
     /// `Outbound` sleeps.
     waker: Option<Waker>,
+    /// `Inbound` reads.
+    reader: Option<Waker>,
     next_correlation: i32,
 }
 
@@ -144,7 +145,6 @@ struct Sought {
 impl Link {
     /// A link to `peer`, greeting from rung `rung` of the ladder, and its two halves.
     pub(crate) fn new(
-        id: u64,
         kind: Kind,
         peer: Arc<str>,
         common: Arc<Common>,
@@ -161,9 +161,10 @@ impl Link {
             cursors: Vec::new(),
             kicked: false,
             waker: None,
+            reader: None,
             next_correlation: 0,
         };
-        let link = Arc::new(Self { id, kind, peer, common, written: AtomicU64::new(0), inner: Lock::new(inner) });
+        let link = Arc::new(Self { kind, peer, common, written: AtomicU64::new(0), inner: Lock::new(inner) });
         let (outbound, inbound) = (Outbound::new(link.clone()), Inbound::new(link.clone()));
         (link, outbound, inbound)
     }
@@ -221,12 +222,6 @@ impl Link {
         wake(waker);
     }
 
-    /// Lets `Outbound` look at its deadlines again.
-    pub(crate) fn wake(&self) {
-        let waker = self.inner.lock().waker.take();
-        wake(waker);
-    }
-
     /// The versions of the broker, once they are known.
     pub(crate) fn versions(&self) -> Option<Arc<Versions>> {
         match &self.inner.lock().state {
@@ -266,10 +261,11 @@ impl Link {
         let calls = std::mem::take(&mut inner.calls);
         let ready = std::mem::take(&mut inner.ready);
         let cursors = std::mem::take(&mut inner.cursors);
-        let waker = inner.waker.take();
+        let (waker, reader) = (inner.waker.take(), inner.reader.take());
         inner.produces = 0;
         drop(inner);
         wake(waker);
+        wake(reader);
         let written = self.written.load(Ordering::Acquire);
         if let Some(inbox) = &self.common.inbox {
             inbox.tell(Note::Down(self.clone(), error.clone()));

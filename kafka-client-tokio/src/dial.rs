@@ -1,0 +1,178 @@
+//! Connecting.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use kafka_proto::{
+    api::metadata::{MetadataRequest, MetadataRequestTopic},
+    client::{Client, Clock, Conn},
+    config::{Address, Config},
+    error::{Error, ErrorCode},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, split},
+    runtime::Handle,
+};
+
+use crate::{clock::TokioClock, drive};
+
+const NO_RUNTIME: &str = "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
+
+/// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
+///
+/// # Errors
+///
+/// As [`Dialer::connect`].
+pub async fn connect(brokers: &str) -> Result<Client, Error> {
+    Dialer::new().connect(brokers).await
+}
+
+/// Settings for connecting.
+///
+/// Source: acceptance DI-01..17.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    config: Config,
+}
+
+impl Default for Dialer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Dialer {
+    /// The defaults: 10 s for a connection, no TLS.
+    pub fn new() -> Self {
+        Self { config: Config::without_brokers() }
+    }
+
+    /// Sets the name under which the client appears in the broker's logs, quotas and metrics.
+    pub fn client_id(self, id: impl Into<String>) -> Self {
+        self.configure(|config| config.client_id(id))
+    }
+
+    /// Sets how long lookup, connect and handshake of one connection may take together. Default: 10 s.
+    pub fn timeout(self, limit: Duration) -> Self {
+        self.configure(|config| config.setup_timeout(limit))
+    }
+
+    /// Changes the settings of the client that are not about connecting.
+    pub fn configure(self, change: impl FnOnce(Config) -> Config) -> Self {
+        Self { config: change(self.config) }
+    }
+
+    /// Connects to the cluster that these brokers belong to, and waits until one of them has described it.
+    ///
+    /// Tries them in turn, each within [`Dialer::timeout`].
+    ///
+    /// # Errors
+    ///
+    /// The list is no list of addresses, there is no tokio runtime, or no broker answered: the message has the reason of
+    /// each.
+    pub async fn connect(&self, brokers: &str) -> Result<Client, Error> {
+        let client = self.start(brokers)?;
+        client.ready().await?;
+        Ok(client)
+    }
+
+    /// A client that connects when it is first needed: for services that start before their broker.
+    ///
+    /// # Errors
+    ///
+    /// The list is no list of addresses, or there is no tokio runtime.
+    pub fn connect_lazy(&self, brokers: &str) -> Result<Client, Error> {
+        self.start(brokers)
+    }
+
+    /// Connects to one broker, for requests of any kind.
+    ///
+    /// # Errors
+    ///
+    /// No connection could be made, or the peer is no Kafka broker.
+    #[doc(alias = "Dial")]
+    pub async fn dial(&self, address: &str) -> Result<Conn, Error> {
+        self.dial_partition(address, "", 0).await
+    }
+
+    /// Connects to the leader of a partition; `address` is only asked for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dialer::dial`]; also if the partition has no leader.
+    #[doc(alias = "DialLeader")]
+    pub async fn dial_leader(&self, address: &str, topic: &str, partition: i32) -> Result<Conn, Error> {
+        let conn = self.dial(address).await?;
+        let request = MetadataRequest::build(|r| {
+            r.topics = Some(vec![MetadataRequestTopic::build(|t| t.name = Some(topic.to_owned()))]);
+            r.allow_auto_topic_creation = false;
+        });
+        let response = conn.request(request).await?;
+        let refused = |code: ErrorCode| Error::refused_lookup(code, topic, partition);
+        let Some(known) = response.topics.first() else { return Err(refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)) };
+        let Some(found) = known.partitions.iter().find(|p| p.partition_index == partition) else {
+            let code = ErrorCode(known.error_code);
+            let missing = if code == ErrorCode::NONE { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION } else { code };
+            return Err(refused(missing));
+        };
+        let Some(leader) = response.brokers.iter().find(|b| b.node_id == found.leader_id) else {
+            return Err(refused(ErrorCode::LEADER_NOT_AVAILABLE));
+        };
+        let port = u16::try_from(leader.port).map_err(|_| refused(ErrorCode::LEADER_NOT_AVAILABLE))?;
+        let leader = Address { host: leader.host.clone(), port };
+        self.dial_partition(&leader.to_string(), topic, partition).await
+    }
+
+    /// A connection over a stream that is open already, for one partition.
+    ///
+    /// # Errors
+    ///
+    /// A setting that cannot be, or there is no tokio runtime.
+    pub fn over(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        topic: &str,
+        partition: i32,
+    ) -> Result<Conn, Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
+        let (conn, outbound, inbound) =
+            Conn::new(self.config.clone(), clock.clone(), seed(), "a stream of the caller", topic, partition)?;
+        let (read, write) = split(stream);
+        runtime.spawn(drive::write_loop(outbound, write, clock.clone()));
+        runtime.spawn(drive::read_loop(inbound, read, clock));
+        Ok(conn)
+    }
+
+    fn start(&self, brokers: &str) -> Result<Client, Error> {
+        let runtime = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
+        let (client, control) = Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
+        runtime.spawn(drive::control(control, clock));
+        Ok(client)
+    }
+
+    async fn dial_partition(&self, address: &str, topic: &str, partition: i32) -> Result<Conn, Error> {
+        let address = Address::parse(address)?;
+        Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
+        let peer = address.to_string();
+        let deadline = clock.now().instant + self.config.setup_limit();
+        let stream = drive::open((&address.host, address.port), deadline)
+            .await
+            .map_err(|error| Error::unreachable(&peer, error))?;
+        let (conn, outbound, inbound) =
+            Conn::new(self.config.clone(), clock.clone(), seed(), &peer, topic, partition)?;
+        drive::drive(stream, outbound, inbound, clock);
+        conn.ready().await?;
+        Ok(conn)
+    }
+}
+
+/// Makes the pauses of two clients differ; nothing else depends on it.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,153 @@
+//! The loops: one for a client's control, two for each connection.
+
+use std::{
+    future::{Future, poll_fn},
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use kafka_proto::client::{Clock, Control, Dial, Inbound, Outbound};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    runtime::Handle,
+    time::{Sleep, sleep_until, timeout_at},
+};
+
+/// Writes or reads in a row before other tasks have their turn.
+const TURN: usize = 64;
+/// Slices in one write.
+const SLICES: usize = 64;
+
+/// Drives a client until it ends.
+pub(crate) async fn control(mut control: Control, clock: Arc<dyn Clock>) {
+    let mut timer = Timer::default();
+    while let Some(dial) = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(dial) = control.poll(clock.now(), cx) {
+                return Poll::Ready(dial);
+            }
+            ready!(timer.poll(control.deadline(), cx));
+        }
+    })
+    .await
+    {
+        Handle::current().spawn(connect(dial, clock.clone()));
+    }
+}
+
+/// Makes a connection and drives it until it ends.
+async fn connect(dial: Dial, clock: Arc<dyn Clock>) {
+    let address = (dial.host.as_str(), dial.port);
+    match open(address, dial.deadline).await {
+        Ok(stream) => drive(stream, dial.outbound, dial.inbound, clock),
+        Err(error) => dial.failed(error),
+    }
+}
+
+/// Looks up and connects, all by `deadline`.
+pub(crate) async fn open(address: (&str, u16), deadline: Instant) -> io::Result<TcpStream> {
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no connection within the set-up time-out");
+    let stream = timeout_at(deadline.into(), TcpStream::connect(address)).await.map_err(late)??;
+    // requests are written whole: waiting for more of them in the kernel only costs time
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Starts the two loops of a connection.
+pub(crate) fn drive(stream: TcpStream, outbound: Outbound, inbound: Inbound, clock: Arc<dyn Clock>) {
+    let (read, write) = stream.into_split();
+    let runtime = Handle::current();
+    runtime.spawn(write_loop(outbound, write, clock.clone()));
+    runtime.spawn(read_loop(inbound, read, clock));
+}
+
+/// Writes what there is until the link ends; then closes the sending side.
+pub(crate) async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, clock: Arc<dyn Clock>) {
+    let mut write = pin!(write);
+    let mut timer = Timer::default();
+    poll_fn(|cx| {
+        for _ in 0..TURN {
+            match outbound.poll(clock.now(), cx) {
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Ready(true) => match poll_write(&mut outbound, write.as_mut(), cx) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(error)) => {
+                        outbound.failed(error);
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => {}
+                },
+                Poll::Pending => {}
+            }
+            // time-outs pass while the socket is full, too
+            ready!(timer.poll(outbound.deadline(), cx));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    // a peer that does not take the rest must not keep the task
+    drop(outbound);
+}
+
+fn poll_write(outbound: &mut Outbound, write: Pin<&mut impl AsyncWrite>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let count = outbound.slices(&mut slices);
+    let n = ready!(write.poll_write_vectored(cx, &slices[..count]))?;
+    if n == 0 {
+        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+    }
+    outbound.consume(n);
+    Poll::Ready(Ok(()))
+}
+
+/// Reads what comes until the link or the stream ends.
+pub(crate) async fn read_loop(mut inbound: Inbound, read: impl AsyncRead, clock: Arc<dyn Clock>) {
+    let mut read = pin!(read);
+    poll_fn(|cx| {
+        if inbound.poll_closed(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        for _ in 0..TURN {
+            let mut buffer = ReadBuf::new(inbound.space());
+            let result = ready!(read.as_mut().poll_read(cx, &mut buffer));
+            let n = buffer.filled().len();
+            match result {
+                // the link itself tells whoever waits what was wrong
+                Ok(()) => match inbound.filled(n, clock.now()) {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => return Poll::Ready(()),
+                },
+                Err(error) => {
+                    inbound.failed(error);
+                    return Poll::Ready(());
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A timer that is set again only for an earlier moment: waking early costs less than moving it with every request.
+#[derive(Default)]
+struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    /// `Ready` once `deadline`, or an earlier one that it was set for, has passed.
+    fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = deadline else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        if sleep.deadline().into_std() > deadline || sleep.is_elapsed() {
+            sleep.as_mut().reset(deadline.into());
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
