@@ -1,0 +1,333 @@
+//! The two table languages: `messages!` for what a message is made of, `apis!` for which messages there are.
+
+/// Defines messages: the struct, its defaults, both directions of its codec, and its JSON form.
+///
+/// A field reads like a match arm: the versions that carry it `=>` the field, its type, and its default if that is not
+/// the default of the type. The order of fields is the order on the wire.
+///
+/// ```text
+/// messages! {
+///     /// Asks for nothing in particular.
+///     struct ExampleRequest {
+///         0..                 => names: Option<Vec<String>>,      in every version
+///         0..=3               => limit: i32 = -1,                 gone in version 4
+///         2.., null 3..       => rack: Option<String> = Some(String::new()),
+///         4.., or skip        => wait_ms: i32,
+///         5.., tag 0          => cluster_id: Option<String>,
+///         5.., tag 1, or skip => epoch: i64 = -1,
+///     }
+/// }
+/// ```
+///
+/// Between the versions and the arrow may stand, in this order:
+///
+/// | words          | meaning                                                                                         |
+/// |----------------|-------------------------------------------------------------------------------------------------|
+/// | `, null 3..`   | the versions in which an `Option` may be null, where those are fewer than those that carry it    |
+/// | `, tag 0`      | the field is tagged: it stands at the end, and only if it differs from its default               |
+/// | `, or skip`    | where a version lacks the field its value may be dropped; without this, `misfit` names the field |
+///
+/// Types are those with [`Wire`](crate::wire::Wire): numbers, `bool`, `Uuid`, `String`, `Bytes`, other structs, `Vec`
+/// of these; and `Option` of what has [`Nullable`](crate::wire::Nullable). Nullable does not mean that null is the
+/// default: `= Some(..)` says that it is not. A name that is a keyword of Rust ends with an underscore.
+///
+/// Fields are allowed to have no documentation: most names say all there is, and Kafka's own schemas document them.
+macro_rules! messages {
+    ($(
+        $(#[$doc:meta])*
+        struct $name:ident {
+            $(
+                $(#[$field_doc:meta])*
+                $versions:pat $(, null $null:pat)? $(, tag $tag:literal)? $(, or $skip:ident)?
+                    => $field:ident : $ty:ty $(= $default:expr)?
+            ),* $(,)?
+        }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$field_doc])* #[allow(missing_docs, reason = "see `messages!`")] pub $field: $ty,)*
+        }
+
+        impl $name {
+            /// Starts from the defaults of the schema and lets `fill` set fields.
+            pub fn build(fill: impl FnOnce(&mut Self)) -> Self {
+                let mut message = Self::default();
+                fill(&mut message);
+                message
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: messages!(@default $($default)?),)* }
+            }
+        }
+
+        impl $crate::wire::Wire for $name {
+            #[allow(unused_variables, reason = "some structs have no fields")]
+            fn read(&mut self, r: &mut $crate::wire::Reader<'_>) -> $crate::wire::Result<()> {
+                $(messages!(@read self, r, $field, $versions, [$($tag)?]);)*
+                r.tagged(|tag, r| match tag {
+                    $($($tag if matches!(r.version, $versions) => {
+                        $crate::wire::Wire::read(&mut self.$field, r)
+                            .and_then(|()| r.finish_ref())
+                            .map_err(|e| e.in_field(&stringify!($field)))
+                    })?)*
+                    _ => Ok(()),
+                })
+            }
+
+            #[allow(unused_variables, reason = "some structs have no fields, most have no tags")]
+            fn write(&self, w: &mut $crate::wire::Writer) {
+                $(messages!(@write self, w, $field, $versions, [$($null)?], [$($tag)?]);)*
+                w.tagged(|tags| {
+                    $(messages!(@tag self, tags, $field, $versions, [$($default)?], [$($tag)?]);)*
+                });
+            }
+
+            #[allow(unused_variables, reason = "some structs have no fields")]
+            fn misfit_in(&self, version: i16, flexible: bool) -> Option<&'static str> {
+                $(messages!(@misfit self, version, flexible, $field, $versions,
+                    [$($null)?], [$($skip)?], [$($default)?]);)*
+                None
+            }
+        }
+
+        impl $crate::wire::Nullable for $name {
+            fn read_nullable(&mut self, r: &mut $crate::wire::Reader<'_>) -> $crate::wire::Result<bool> {
+                let [marker] = r.array()?;
+                let there = marker < 0x80;
+                if there {
+                    $crate::wire::Wire::read(self, r)?;
+                }
+                Ok(there)
+            }
+
+            fn write_nullable(value: Option<&Self>, w: &mut $crate::wire::Writer) {
+                match value {
+                    None => w.put_slice(&[0xff]),
+                    Some(value) => {
+                        w.put_slice(&[1]);
+                        $crate::wire::Wire::write(value, w);
+                    }
+                }
+            }
+        }
+
+        impl $crate::wire::json::Json for $name {
+            #[allow(unused_variables, reason = "some structs have no fields")]
+            fn json(&self, version: i16, out: &mut $crate::wire::json::JsonWriter) {
+                out.object(|out| {
+                    $(messages!(@json self, out, version, $field, $versions, [$($tag)?], [$($default)?]);)*
+                });
+            }
+        }
+    )*};
+
+    (@default) => { Default::default() };
+    (@default $default:expr) => { $default };
+
+    (@read $this:ident, $r:ident, $field:ident, $versions:pat, [$tag:literal]) => {};
+    (@read $this:ident, $r:ident, $field:ident, $versions:pat, []) => {
+        if matches!($r.version, $versions) {
+            $crate::wire::Wire::read(&mut $this.$field, $r).map_err(|e| e.in_field(&stringify!($field)))?;
+        }
+    };
+
+    (@write $this:ident, $w:ident, $field:ident, $versions:pat, [$($null:pat)?], [$tag:literal]) => {};
+    (@write $this:ident, $w:ident, $field:ident, $versions:pat, [], []) => {
+        if matches!($w.version, $versions) {
+            $crate::wire::Wire::write(&$this.$field, $w);
+        }
+    };
+    (@write $this:ident, $w:ident, $field:ident, $versions:pat, [$null:pat], []) => {
+        match $w.version {
+            $null => $crate::wire::Wire::write(&$this.$field, $w),
+            $versions => $crate::wire::write_never_null(&$this.$field, $w),
+            _ => {}
+        }
+    };
+
+    (@tag $this:ident, $tags:ident, $field:ident, $versions:pat, [$($default:expr)?], []) => {};
+    (@tag $this:ident, $tags:ident, $field:ident, $versions:pat, [$($default:expr)?], [$tag:literal]) => {
+        if matches!($tags.version(), $versions) {
+            $tags.put($tag, &$this.$field, &messages!(@default $($default)?));
+        }
+    };
+
+    (@misfit $this:ident, $version:ident, $flexible:ident, $field:ident, $versions:pat,
+        [$($null:pat)?], [$($skip:ident)?], [$($default:expr)?]) => {
+        if matches!($version, $versions) {
+            $(if !matches!($version, $null) && $this.$field.is_none() {
+                return Some(stringify!($field));
+            })?
+            let misfit = $crate::wire::name_misfit(&$this.$field, $version, $flexible, stringify!($field));
+            if misfit.is_some() {
+                return misfit;
+            }
+        } else {
+            messages!(@lost $this, $field, [$($skip)?], [$($default)?]);
+        }
+    };
+    (@lost $this:ident, $field:ident, [skip], [$($default:expr)?]) => {};
+    (@lost $this:ident, $field:ident, [], [$($default:expr)?]) => {
+        if $crate::wire::differs(&$this.$field, messages!(@default $($default)?)) {
+            return Some(stringify!($field));
+        }
+    };
+
+    (@json $this:ident, $out:ident, $version:ident, $field:ident, $versions:pat, [], [$($default:expr)?]) => {
+        if matches!($version, $versions) {
+            $crate::wire::json::Json::json(&$this.$field, $version, $out.field(stringify!($field)));
+        }
+    };
+    (@json $this:ident, $out:ident, $version:ident, $field:ident, $versions:pat, [$tag:literal], [$($default:expr)?]) => {
+        if matches!($version, $versions)
+            && $crate::wire::differs(&$this.$field, messages!(@default $($default)?))
+        {
+            $crate::wire::json::Json::json(&$this.$field, $version, $out.field(stringify!($field)));
+        }
+    };
+}
+
+/// Defines [`ApiKey`](crate::api::ApiKey) with its properties, and the enums of all requests and all responses.
+///
+/// A row is an API:
+///
+/// ```text
+/// // key name, versions, first flexible version, who answers, request => response
+/// 18 ApiVersions    0..=4           , flexible 3    , each       , .. => ..;
+/// 17 SaslHandshake  0..=1           , never flexible, each       , .. => ..;
+/// 22 InitProducerId 0..=5 unstable 6, flexible 2    , transaction, .. => ..;
+/// ```
+macro_rules! apis {
+    ($(
+        $key:literal $name:ident $min:literal ..= $max:literal $(unstable $unstable:literal)?,
+        $(flexible $flexible:literal)? $(never $never:ident)?, $who:ident, $request:ty => $response:ty;
+    )*) => {
+        /// What a request asks for.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[non_exhaustive]
+        #[repr(i16)]
+        pub enum ApiKey {
+            $(
+                #[doc = concat!("[`", stringify!($request), "`], versions ", $min, " to ", $max, ".")]
+                $name = $key,
+            )*
+        }
+
+        impl ApiKey {
+            /// All of them, by key.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The versions that this crate speaks, without [`unstable`](Self::unstable) ones.
+            pub fn versions(self) -> std::ops::RangeInclusive<i16> {
+                match self { $(Self::$name => $min..=$max,)* }
+            }
+
+            /// A version that this crate speaks and brokers offer only when told to.
+            pub fn unstable(self) -> Option<i16> {
+                match self { $(Self::$name => apis!(@unstable $($unstable)?),)* }
+            }
+
+            /// Whether lengths are compact and structs end with tagged fields in this version.
+            pub fn is_flexible(self, version: i16) -> bool {
+                match self { $(Self::$name => apis!(@flexible version, $($flexible)?),)* }
+            }
+
+            /// Which broker answers.
+            pub fn route(self) -> Route {
+                match self { $(Self::$name => apis!(@route $who),)* }
+            }
+
+            /// The name, as Kafka spells it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+
+        /// The key, if it is none of ours.
+        impl TryFrom<i16> for ApiKey {
+            type Error = i16;
+
+            fn try_from(key: i16) -> Result<Self, i16> {
+                match key { $($key => Ok(Self::$name),)* other => Err(other) }
+            }
+        }
+
+        apis! { @any AnyRequest, "Any request, as a broker reads it.", $($name $request,)* }
+        apis! { @any AnyResponse, "Any response, as a broker writes it.", $($name $response,)* }
+
+        $(impl $crate::api::Request for $request {
+            const API: ApiKey = ApiKey::$name;
+            type Response = $response;
+        })*
+    };
+
+    (@any $any:ident, $doc:literal, $($name:ident $message:ty,)*) => {
+        #[doc = $doc]
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum $any {
+            $(
+                #[doc = concat!("Of [`ApiKey::", stringify!($name), "`].")]
+                $name($message),
+            )*
+        }
+
+        impl $any {
+            /// The message with nothing set.
+            pub fn default_of(api: ApiKey) -> Self {
+                match api { $(ApiKey::$name => Self::$name(Default::default()),)* }
+            }
+
+            /// Reads a body, at the version of the reader.
+            pub fn decode(api: ApiKey, r: &mut $crate::wire::Reader<'_>) -> $crate::wire::Result<Self> {
+                let mut any = Self::default_of(api);
+                match &mut any { $(Self::$name(m) => $crate::wire::Wire::read(m, r)?,)* }
+                Ok(any)
+            }
+
+            /// Writes a body, at the version of the writer.
+            pub fn encode(&self, w: &mut $crate::wire::Writer) {
+                match self { $(Self::$name(m) => $crate::wire::Wire::write(m, w),)* }
+            }
+
+            /// What it belongs to.
+            pub fn api_key(&self) -> ApiKey {
+                match self { $(Self::$name(_) => ApiKey::$name,)* }
+            }
+
+            /// The first field that `version` can neither carry nor do without.
+            pub fn misfit(&self, version: i16) -> Option<&'static str> {
+                let flexible = self.api_key().is_flexible(version);
+                match self { $(Self::$name(m) => $crate::wire::Wire::misfit_in(m, version, flexible),)* }
+            }
+        }
+
+        impl $crate::wire::json::Json for $any {
+            fn json(&self, version: i16, out: &mut $crate::wire::json::JsonWriter) {
+                match self { $(Self::$name(m) => m.json(version, out),)* }
+            }
+        }
+
+        $(impl From<$message> for $any {
+            fn from(message: $message) -> Self {
+                Self::$name(message)
+            }
+        })*
+    };
+
+    (@unstable) => { None };
+    (@unstable $version:literal) => { Some($version) };
+    (@flexible $version:ident,) => { false };
+    (@flexible $version:ident, $first:literal) => { $version >= $first };
+    (@route any) => { Route::Any };
+    (@route each) => { Route::Each };
+    (@route leader) => { Route::Leader };
+    (@route group) => { Route::Group };
+    (@route transaction) => { Route::Transaction };
+    (@route controller) => { Route::Controller };
+}

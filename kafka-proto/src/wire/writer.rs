@@ -1,0 +1,330 @@
+//! The buffer that a message is written to.
+
+use bytes::Bytes;
+
+use super::Wire;
+
+/// Payloads from this length on are shared instead of copied.
+const SHARED: usize = 512;
+
+/// The longest string of a classic version.
+pub(super) const MAX_STRING: usize = i16::MAX as usize;
+
+/// The longest bytes and arrays that Kafka can read.
+pub(super) const MAX_LEN: usize = i32::MAX as usize;
+
+/// Takes a message, or what stands before it, at one version.
+///
+/// Small values are copied into one buffer, large payloads are kept beside it and never copied.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    buffer: Vec<u8>,
+    /// Payloads, each with the place in the buffer where it belongs.
+    shared: Vec<(usize, Bytes)>,
+    shared_len: usize,
+    /// The version of the message; it decides which fields there are.
+    pub version: i16,
+    /// Whether lengths are compact and structs end with tagged fields.
+    pub flexible: bool,
+}
+
+/// Where a frame began; see [`Writer::begin_frame`].
+#[derive(Debug)]
+#[must_use]
+pub struct FrameStart {
+    length_at: usize,
+    body_from: usize,
+}
+
+impl Writer {
+    /// An empty writer with a buffer of its own.
+    pub fn new(version: i16, flexible: bool) -> Self {
+        Self::with_buffer(Vec::with_capacity(256), version, flexible)
+    }
+
+    /// Writes behind what `buffer` holds, so that a buffer can be used again.
+    pub fn with_buffer(buffer: Vec<u8>, version: i16, flexible: bool) -> Self {
+        Self {
+            buffer,
+            shared: Vec::new(),
+            shared_len: 0,
+            version,
+            flexible,
+        }
+    }
+
+    /// Leaves room for the length that stands before a frame.
+    pub fn begin_frame(&mut self) -> FrameStart {
+        let length_at = self.buffer.len();
+        self.buffer.extend_from_slice(&[0; 4]);
+        FrameStart {
+            length_at,
+            body_from: self.len(),
+        }
+    }
+
+    /// Writes the length of all that came since `start` into the room for it.
+    pub fn end_frame(&mut self, start: FrameStart) {
+        let len = i32::try_from(self.len() - start.body_from).unwrap_or(i32::MAX);
+        if let Some(room) = self
+            .buffer
+            .get_mut(start.length_at..)
+            .and_then(<[u8]>::first_chunk_mut)
+        {
+            *room = len.to_be_bytes();
+        }
+    }
+
+    /// Copies bytes as they are.
+    #[inline]
+    pub fn put_slice(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Puts bytes as they are: short ones are copied, long ones are shared.
+    pub fn put_bytes(&mut self, bytes: &Bytes) {
+        if bytes.len() < SHARED {
+            return self.put_slice(bytes);
+        }
+        self.shared_len += bytes.len();
+        self.shared.push((self.buffer.len(), bytes.clone()));
+    }
+
+    /// Puts an unsigned varint.
+    #[inline]
+    pub fn put_uvarint(&mut self, mut n: u32) {
+        while n >= 0x80 {
+            self.buffer.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.buffer.push(n as u8);
+    }
+
+    /// Puts the length of a string; `None` is null.
+    #[inline]
+    pub fn put_string_len(&mut self, len: Option<usize>) {
+        match self.flexible {
+            true => self.put_compact_len(len),
+            false => {
+                let len = len.map_or(-1, |n| i16::try_from(n).unwrap_or(i16::MAX));
+                self.put_slice(&len.to_be_bytes());
+            }
+        }
+    }
+
+    /// Puts the length of bytes or the count of an array; `None` is null.
+    #[inline]
+    pub fn put_array_len(&mut self, len: Option<usize>) {
+        match self.flexible {
+            true => self.put_compact_len(len),
+            false => {
+                let len = len.map_or(-1, |n| i32::try_from(n).unwrap_or(i32::MAX));
+                self.put_slice(&len.to_be_bytes());
+            }
+        }
+    }
+
+    /// The former name of [`put_string_len`](Self::put_string_len), if `short`, and [`put_array_len`](Self::put_array_len).
+    #[doc(hidden)]
+    pub fn len_of(&mut self, len: Option<usize>, short: bool) {
+        if short {
+            self.put_string_len(len)
+        } else {
+            self.put_array_len(len)
+        }
+    }
+
+    /// The former name of [`put_uvarint`](Self::put_uvarint).
+    #[doc(hidden)]
+    pub fn uvarint(&mut self, n: u32) {
+        self.put_uvarint(n);
+    }
+
+    #[inline]
+    fn put_compact_len(&mut self, len: Option<usize>) {
+        self.put_uvarint(len.map_or(0, |n| n.min(MAX_LEN) as u32 + 1));
+    }
+
+    /// Puts the tagged fields that end a flexible struct, in the order of their tags; `fields` puts each.
+    #[inline]
+    pub fn tagged(&mut self, fields: impl FnOnce(&mut Tags<'_>)) {
+        if self.flexible {
+            let count_at = self.buffer.len();
+            self.buffer.push(0);
+            fields(&mut Tags {
+                writer: self,
+                count_at,
+            });
+        }
+    }
+
+    /// How many bytes there are, shared ones included.
+    pub fn len(&self) -> usize {
+        self.buffer.len() + self.shared_len
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All that was written, for a vectored write: slices of the buffer, and shared payloads between them.
+    pub fn segments(self) -> Vec<Bytes> {
+        let mut segments = Vec::with_capacity(2 * self.shared.len() + 1);
+        let mut buffer = Bytes::from(self.buffer);
+        let mut taken = 0;
+        for (at, payload) in self.shared {
+            if at > taken {
+                segments.push(buffer.split_to(at - taken));
+                taken = at;
+            }
+            segments.push(payload);
+        }
+        if !buffer.is_empty() {
+            segments.push(buffer);
+        }
+        segments
+    }
+
+    /// All that was written, as one: copies shared payloads, if there are any.
+    pub fn flatten(self) -> Bytes {
+        self.into_buffer().into()
+    }
+
+    /// All that was written, in the buffer that this writer was made with if there are no shared payloads.
+    pub fn into_buffer(self) -> Vec<u8> {
+        if self.shared.is_empty() {
+            return self.buffer;
+        }
+        let mut out = Vec::with_capacity(self.len());
+        self.segments()
+            .iter()
+            .for_each(|s| out.extend_from_slice(s));
+        out
+    }
+}
+
+/// Takes the tagged fields of one struct.
+#[derive(Debug)]
+pub struct Tags<'a> {
+    writer: &'a mut Writer,
+    /// Where their number stands, in one byte: no struct has as many as 128.
+    count_at: usize,
+}
+
+impl Tags<'_> {
+    /// Puts a field, unless it is at its default: then Kafka does not write it, nor must we.
+    pub fn put<T: Wire>(&mut self, tag: u32, value: &T, default: &T) {
+        if value == default {
+            return;
+        }
+        let w = &mut *self.writer;
+        if let Some(count) = w.buffer.get_mut(self.count_at) {
+            *count += 1;
+        }
+        w.put_uvarint(tag);
+        let (start, len_before) = (w.buffer.len(), w.len());
+        value.write(w);
+        let len = (w.len() - len_before).min(MAX_LEN) as u32;
+        // the size stands before the value and is known only now: append it, then turn it to the front
+        let end = w.buffer.len();
+        w.put_uvarint(len);
+        let moved = w.buffer.len() - end;
+        w.buffer[start..].rotate_right(moved);
+        w.shared
+            .iter_mut()
+            .rev()
+            .take_while(|(at, _)| *at >= start)
+            .for_each(|(at, _)| *at += moved);
+    }
+
+    /// The version that is written.
+    pub fn version(&self) -> i16 {
+        self.writer.version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_payloads_are_shared_and_short_ones_copied() {
+        let long = Bytes::from(vec![1; SHARED]);
+        let mut w = Writer::new(0, false);
+        w.put_bytes(&long);
+        w.put_bytes(&long);
+        w.put_slice(b"head");
+        w.put_bytes(&Bytes::from_static(b"short"));
+        w.put_bytes(&long);
+        assert_eq!(w.len(), 3 * SHARED + 9);
+        let whole = w.clone().flatten();
+        let segments = w.segments();
+        assert_eq!(
+            segments,
+            [&long, &long, &Bytes::from_static(b"headshort"), &long]
+        );
+        assert!(
+            [0, 1, 3]
+                .iter()
+                .all(|i| segments[*i].as_ptr() == long.as_ptr())
+        );
+        assert_eq!(segments.concat(), whole);
+        assert!(Writer::new(0, false).segments().is_empty());
+    }
+
+    #[test]
+    fn a_buffer_can_be_used_again() {
+        let mut buffer = Vec::with_capacity(64);
+        let memory = buffer.as_ptr();
+        for n in [1u32, 300] {
+            buffer.clear();
+            let mut w = Writer::with_buffer(buffer, 0, true);
+            assert!(w.is_empty());
+            w.put_uvarint(n);
+            buffer = w.into_buffer();
+            assert_eq!(buffer.as_ptr(), memory);
+        }
+        assert_eq!(buffer, b"\xac\x02");
+    }
+
+    #[test]
+    fn frames_begin_with_their_length_whatever_they_are_made_of() {
+        let long = Bytes::from(vec![1; SHARED]);
+        let mut w = Writer::with_buffer(b"before".to_vec(), 0, true);
+        let start = w.begin_frame();
+        w.put_slice(b"ab");
+        w.put_bytes(&long);
+        w.end_frame(start);
+        let start = w.begin_frame();
+        w.end_frame(start);
+        assert_eq!(
+            w.flatten(),
+            [&b"before\0\0\x02\x02ab"[..], &long, b"\0\0\0\0"].concat()
+        );
+    }
+
+    #[test]
+    fn tagged_fields_carry_their_size_also_around_shared_payloads() {
+        let long = Bytes::from(vec![1; SHARED]);
+        let mut w = Writer::new(0, true);
+        w.put_bytes(&long);
+        w.tagged(|tags| {
+            tags.put(0, &0i32, &0);
+            tags.put(1, &long, &Bytes::new());
+            tags.put(300, &7i8, &0);
+        });
+        // 512 bytes: the compact length is 513, two bytes, and the size 514, two bytes
+        let expect = [
+            &long[..],
+            b"\x02\x01\x82\x04\x81\x04",
+            &long,
+            b"\xac\x02\x01\x07",
+        ]
+        .concat();
+        assert_eq!(w.flatten(), expect);
+        let mut classic = Writer::new(0, false);
+        classic.tagged(|tags| tags.put(0, &1i32, &0));
+        assert!(classic.is_empty());
+    }
+}
