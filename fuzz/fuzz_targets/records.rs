@@ -1,0 +1,5 @@
+//! What stands in the `records` field of fetch responses.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_proto::record::fuzz::records(data));

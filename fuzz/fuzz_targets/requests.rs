@@ -1,0 +1,5 @@
+//! Requests as a broker reads them.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_proto::api::fuzz::request(data));

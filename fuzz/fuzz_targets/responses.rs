@@ -1,0 +1,5 @@
+//! Responses as a client reads them.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_proto::api::fuzz::response(data));
