@@ -1,0 +1,255 @@
+//! Produce 3 to 13: checks, numbers and stores one batch a partition.
+//!
+//! - acks 0 (no answer; an error closes the connection), 1 and -1 (the same here: replicas never lag); others are
+//!   INVALID_REQUIRED_ACKS.
+//! - Topics by name up to version 12, by id from version 13 on.
+//! - The checks and their order are those of `ProduceRequest.validateRecords`, `UnifiedLog.append` and `LogValidator`:
+//!   exactly one batch, magic 2, base offset 0, size within `max.message.bytes`, checksum, counts, no control batch, the
+//!   records inside if they are not compressed. Sequence rules: `broker/producer.rs`.
+//! - Who asks the wrong broker is told the right one from version 10 on (KIP-951).
+//! - Null records are INVALID_RECORD, where Kafka 4.3 never answers.
+//! - Not done: older formats; records inside compressed batches are not looked at; transactions (INVALID_TXN_STATE, or
+//!   TRANSACTIONAL_ID_AUTHORIZATION_FAILED for the whole request if it names no transactional id); timestamps are neither checked nor replaced (`message.timestamp.type`); `min.insync.replicas`; quotas.
+
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
+use bytes::Bytes;
+use kafka_proto::{
+    api::{
+        AnyResponse,
+        produce::{
+            LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse,
+            ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
+        },
+    },
+    error::ErrorCode,
+    record::BatchHeader,
+};
+
+use super::{
+    super::{
+        Cluster,
+        log::{AppendRules, Appended},
+        request::Request,
+    },
+    Outcome,
+};
+
+pub(super) const VERSIONS: RangeInclusive<i16> = 3..=13;
+
+impl Cluster {
+    pub(super) fn produce(&mut self, request: &Request, m: &ProduceRequest) -> Outcome {
+        let mut data = m.topic_data.iter().flat_map(|t| &t.partition_data);
+        if m.transactional_id.is_none() && data.any(is_transactional) {
+            let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+            return Outcome::Respond(AnyResponse::Produce(refuse(m, code)));
+        }
+        let mut leaders = BTreeSet::new();
+        let mut failed = false;
+        let response = ProduceResponse::build(|r| {
+            for topic in &m.topic_data {
+                let partitions = topic.partition_data.iter();
+                let each = |p| self.produce_partition(request, m.acks, topic, p, &mut leaders);
+                r.responses.push(TopicProduceResponse::build(|t| {
+                    t.name.clone_from(&topic.name);
+                    t.topic_id = topic.topic_id;
+                    t.partition_responses = partitions.map(each).collect();
+                    failed |= t.partition_responses.iter().any(|p| p.error_code != 0);
+                }));
+            }
+            r.node_endpoints = leaders
+                .iter()
+                .filter_map(|id| self.produce_endpoint(*id))
+                .collect();
+        });
+        match (m.acks, failed) {
+            // the only way to tell a producer that waits for nothing (`KafkaApis.handleProduceRequest`)
+            (0, true) => Outcome::Close,
+            (0, false) => Outcome::Silent,
+            _ => Outcome::Respond(AnyResponse::Produce(response)),
+        }
+    }
+
+    fn produce_partition(
+        &mut self,
+        request: &Request,
+        acks: i16,
+        topic: &TopicProduceData,
+        data: &PartitionProduceData,
+        leaders: &mut BTreeSet<i32>,
+    ) -> PartitionProduceResponse {
+        let result = self.produce_append(request, acks, topic, data);
+        PartitionProduceResponse::build(|p| {
+            p.index = data.index;
+            match result {
+                Ok((appended, log_start_offset)) => {
+                    p.base_offset = appended.base_offset;
+                    p.log_append_time_ms = appended.log_append_time;
+                    p.log_start_offset = log_start_offset;
+                }
+                Err(refusal) => {
+                    p.error_code = refusal.code.code();
+                    p.base_offset = -1;
+                    p.log_start_offset = refusal.log_start_offset;
+                    if refusal.code == ErrorCode::NOT_LEADER_OR_FOLLOWER && request.version >= 10 {
+                        self.produce_hint(request, topic, p, leaders);
+                    }
+                }
+            }
+        })
+    }
+
+    fn produce_append(
+        &mut self,
+        request: &Request,
+        acks: i16,
+        topic: &TopicProduceData,
+        data: &PartitionProduceData,
+    ) -> Result<(Appended, i64), Refusal> {
+        let topic = self
+            .topics
+            .resolve_mut(&topic.name, topic.topic_id, request.version >= 13)?;
+        let max_message_bytes = topic.max_message_bytes();
+        let partition = topic
+            .partition_mut(data.index)
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        let batch = only_batch(data.records.as_ref(), request.version)?;
+        if !matches!(acks, -1..=1) {
+            return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
+        }
+        let rules = AppendRules {
+            max_message_bytes,
+            check_records: self.config.check_records,
+            discard: self.config.discard,
+            log_limit: self.config.log_limit,
+        };
+        let appended = partition.append(request.broker, &batch, &rules);
+        let log_start_offset = partition.log.start_offset();
+        let appended = appended.map_err(|code| Refusal::by_log(code, log_start_offset))?;
+        if !appended.duplicate {
+            self.ready.extend(&partition.waiting);
+        }
+        Ok((appended, log_start_offset))
+    }
+
+    fn produce_hint(
+        &self,
+        request: &Request,
+        topic: &TopicProduceData,
+        p: &mut PartitionProduceResponse,
+        leaders: &mut BTreeSet<i32>,
+    ) {
+        let topic = self
+            .topics
+            .resolve(&topic.name, topic.topic_id, request.version >= 13);
+        let Some(partition) = topic.ok().and_then(|t| t.partition(p.index)) else {
+            return;
+        };
+        p.current_leader = LeaderIdAndEpoch::build(|l| {
+            l.leader_id = partition.leader.unwrap_or(-1);
+            l.leader_epoch = partition.leader_epoch;
+        });
+        leaders.extend(partition.leader);
+    }
+
+    fn produce_endpoint(&self, id: i32) -> Option<NodeEndpoint> {
+        let broker = self.brokers.get(&id)?;
+        Some(NodeEndpoint::build(|n| {
+            n.node_id = id;
+            n.host.clone_from(&broker.host);
+            n.port = i32::from(broker.port);
+        }))
+    }
+}
+
+pub(super) fn refuse(m: &ProduceRequest, code: ErrorCode) -> ProduceResponse {
+    let partition = |data: &PartitionProduceData| {
+        PartitionProduceResponse::build(|p| {
+            p.index = data.index;
+            p.error_code = code.code();
+            p.base_offset = -1;
+        })
+    };
+    let topic = |data: &TopicProduceData| {
+        TopicProduceResponse::build(|t| {
+            t.name.clone_from(&data.name);
+            t.topic_id = data.topic_id;
+            t.partition_responses = data.partition_data.iter().map(partition).collect();
+        })
+    };
+    ProduceResponse::build(|r| r.responses = m.topic_data.iter().map(topic).collect())
+}
+
+/// Why a batch was not stored.
+struct Refusal {
+    code: ErrorCode,
+    log_start_offset: i64,
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            code,
+            log_start_offset: -1,
+        }
+    }
+}
+
+impl Refusal {
+    /// `ReplicaManager.appendRecordsToLocal` tells the start of the log with the errors that it does not expect.
+    fn by_log(code: ErrorCode, log_start_offset: i64) -> Self {
+        match code {
+            ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::MESSAGE_TOO_LARGE
+            | ErrorCode::CORRUPT_MESSAGE => code.into(),
+            _ => Self {
+                code,
+                log_start_offset,
+            },
+        }
+    }
+}
+
+/// Whether a partition's records are part of a transaction.
+fn is_transactional(data: &PartitionProduceData) -> bool {
+    let header = data.records.as_deref().and_then(BatchHeader::parse);
+    header.is_some_and(|h| h.magic == 2 && h.attributes & BatchHeader::TRANSACTIONAL != 0)
+}
+
+/// The one batch of magic 2 that a request of version 3 or later must carry (`ProduceRequest.validateRecords`).
+///
+/// As in Java, what follows it and is not a whole batch is cut off.
+fn only_batch(records: Option<&Bytes>, version: i16) -> Result<Bytes, ErrorCode> {
+    let records = records.ok_or(ErrorCode::INVALID_RECORD)?;
+    let size = batch_size(records)?.ok_or(ErrorCode::INVALID_RECORD)?;
+    if records[MAGIC_AT] != 2 || batch_size(&records[size..])?.is_some() {
+        return Err(ErrorCode::INVALID_RECORD);
+    }
+    let batch = records.slice(..size);
+    let zstd = BatchHeader::parse(&batch).is_some_and(|h| h.codec() == 4);
+    if zstd && version < 7 {
+        return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+    }
+    Ok(batch)
+}
+
+const MAGIC_AT: usize = 16;
+
+/// The size of the first batch, if it is all there, as in `ByteBufferLogInputStream.nextBatchSize`.
+fn batch_size(records: &[u8]) -> Result<Option<usize>, ErrorCode> {
+    let Some(length) = records.get(8..).and_then(|b| b.first_chunk::<4>()) else {
+        return Ok(None);
+    };
+    // `LegacyRecord.RECORD_OVERHEAD_V0`
+    let length = match usize::try_from(i32::from_be_bytes(*length)) {
+        Ok(length) if length >= 14 => length,
+        _ => return Err(ErrorCode::CORRUPT_MESSAGE),
+    };
+    let Some(magic) = records.get(MAGIC_AT) else {
+        return Ok(None);
+    };
+    if *magic > 2 {
+        return Err(ErrorCode::CORRUPT_MESSAGE);
+    }
+    Ok((12 + length <= records.len()).then_some(12 + length))
+}

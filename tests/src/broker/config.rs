@@ -1,0 +1,154 @@
+//! What a cluster is made of: how many brokers, what they announce, what they keep.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use kafka_proto::api::ApiKey;
+
+use super::api;
+
+/// How a [`Cluster`](super::Cluster) is built.
+///
+/// ```
+/// use kafka_proto::api::ApiKey;
+/// use kafka_testing::broker::Config;
+///
+/// // three brokers that speak Fetch as Kafka 2.4 did
+/// let config = Config::new().brokers(3).versions(ApiKey::Fetch, 4..=11);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Config {
+    pub(super) brokers: i32,
+    pub(super) auto_create_topics: bool,
+    pub(super) default_partitions: i32,
+    pub(super) default_replication_factor: Option<i16>,
+    pub(super) discard: bool,
+    pub(super) check_records: bool,
+    pub(super) log_limit: Option<u64>,
+    /// What differs from [`api::announced`]; `None` is not announced at all.
+    versions: BTreeMap<ApiKey, Option<RangeInclusive<i16>>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Config {
+    /// One broker, one partition a topic, no topics made on demand, everything kept.
+    pub fn new() -> Self {
+        Self {
+            brokers: 1,
+            auto_create_topics: false,
+            default_partitions: 1,
+            default_replication_factor: None,
+            discard: false,
+            check_records: true,
+            log_limit: None,
+            versions: BTreeMap::new(),
+        }
+    }
+
+    /// Sets how many brokers there are; their ids count from 1. Default: 1.
+    ///
+    /// # Panics
+    ///
+    /// If there would be none.
+    #[track_caller]
+    pub fn brokers(mut self, count: i32) -> Self {
+        assert!(count > 0, "a cluster has at least one broker, not {count}");
+        self.brokers = count;
+        self
+    }
+
+    /// Sets whether a Metadata request makes the topics that it names. Default: false, as in `auto.create.topics.enable`
+    /// of careful operators (Kafka's own default is true).
+    pub fn auto_create_topics(mut self, yes: bool) -> Self {
+        self.auto_create_topics = yes;
+        self
+    }
+
+    /// Sets how many partitions a topic gets when nobody says (`num.partitions`). Default: 1.
+    ///
+    /// # Panics
+    ///
+    /// If there would be none.
+    #[track_caller]
+    pub fn default_partitions(mut self, count: i32) -> Self {
+        assert!(count > 0, "a topic has at least one partition, not {count}");
+        self.default_partitions = count;
+        self
+    }
+
+    /// Sets how many brokers hold a partition when nobody says (`default.replication.factor`). Default: all, so that any
+    /// live broker can take over.
+    ///
+    /// # Panics
+    ///
+    /// If there would be none.
+    #[track_caller]
+    pub fn default_replication_factor(mut self, count: i16) -> Self {
+        assert!(
+            count > 0,
+            "a partition has at least one replica, not {count}"
+        );
+        self.default_replication_factor = Some(count);
+        self
+    }
+
+    /// Sets which versions of an API are announced, and refuses the others, so that a test meets an older broker.
+    ///
+    /// What is announced beyond the versions that this broker implements (see each file of `broker/api`) closes the
+    /// connection that uses it, as a broker does that announced too much.
+    pub fn versions(mut self, api: ApiKey, versions: RangeInclusive<i16>) -> Self {
+        self.versions.insert(api, Some(versions));
+        self
+    }
+
+    /// Leaves an API out: brokers neither announce nor answer it.
+    pub fn without(mut self, api: ApiKey) -> Self {
+        self.versions.insert(api, None);
+        self
+    }
+
+    /// Sets whether written batches are checked and counted but thrown away, so that benchmarks of writers measure the
+    /// writer. The start of a log follows its end. Default: false.
+    pub fn discard(mut self, yes: bool) -> Self {
+        self.discard = yes;
+        self
+    }
+
+    /// Sets whether the records inside uncompressed batches are read through before they are accepted, as Kafka does;
+    /// it costs about 20 ns a record. Default: true; never done while [`discard`](Self::discard) is set.
+    pub fn check_records(mut self, yes: bool) -> Self {
+        self.check_records = yes;
+        self
+    }
+
+    /// Sets how many bytes a partition keeps (`retention.bytes`, but by batch and at once). Default: no limit.
+    pub fn log_limit(mut self, bytes: u64) -> Self {
+        self.log_limit = Some(bytes);
+        self
+    }
+
+    /// The versions that ApiVersions lists for `api`.
+    pub(super) fn announced(&self, api: ApiKey) -> Option<RangeInclusive<i16>> {
+        match self.versions.get(&api) {
+            Some(versions) => versions.clone(),
+            None => api::announced(api),
+        }
+    }
+
+    /// Whether a request of this version gets an answer.
+    pub(super) fn serves(&self, api: ApiKey, version: i16) -> bool {
+        let within =
+            |range: Option<RangeInclusive<i16>>| range.is_some_and(|r| r.contains(&version));
+        within(self.announced(api)) && within(api::implemented(api))
+    }
+
+    pub(super) fn replication_factor(&self) -> i16 {
+        let all = i16::try_from(self.brokers).unwrap_or(i16::MAX);
+        self.default_replication_factor.unwrap_or(all)
+    }
+}

@@ -1,0 +1,513 @@
+//! A cluster of Kafka brokers as one pure machine: request frames in, response frames out.
+//!
+//! No sockets, threads, clocks or randomness: a run is a function of its calls, so that a simulator replays it exactly.
+//! [`Server`](crate::server::Server) puts a cluster behind real sockets.
+//!
+//! ```
+//! use kafka_testing::broker::{Cluster, Config};
+//!
+//! let mut cluster = Cluster::new(Config::new().brokers(3));
+//! cluster.create_topic("orders", 6);
+//! cluster.set_leader("orders", 0, 2);
+//! assert_eq!(cluster.log("orders", 0).high_watermark(), 0);
+//! ```
+//!
+//! What each API does and does not do stands at the top of its file in `broker/api`. Of the whole: all replicas of a
+//! partition share one log, so followers never lag; there is no security, no quota, no group and no transaction yet.
+
+mod api;
+mod config;
+mod connection;
+mod fault;
+mod frames;
+mod log;
+mod producer;
+mod request;
+mod topic;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use kafka_proto::wire::Uuid;
+
+pub use self::{
+    config::Config,
+    fault::{Fault, Rule, RuleId},
+    frames::{Frames, NotKafka},
+    log::{PartitionLog, StoredRecord},
+    request::Request,
+};
+use self::{
+    connection::Connection,
+    fault::Rules,
+    topic::{Partition, Topics},
+};
+
+/// Names a connection of a cluster; never used twice.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnId(u64);
+
+/// N brokers, their topics, and the connections to them.
+///
+/// Four kinds of methods:
+///
+/// - `connect`, `disconnect`, [`handle_request`](Self::handle_request), [`handle_timeout`](Self::handle_timeout): what
+///   happens to the cluster.
+/// - `poll_response`, `poll_close`, `poll_timeout`: what it wants. After any other call, poll responses and closes until
+///   there are none. Responses of a connection come before its close.
+/// - bare verbs (`create_topic`, `set_leader`, `stop`, `inject`): what a test does to it. They take effect at the time of
+///   the last `handle_` call, and panic at their caller's line where a test names what does not exist.
+/// - getters.
+///
+/// A broker answers the requests of one connection one at a time and in order, as Kafka does: while a Fetch waits for
+/// records, or a fault holds a request, what comes after it waits too.
+#[derive(Debug)]
+pub struct Cluster {
+    config: Config,
+    brokers: BTreeMap<i32, Broker>,
+    topics: Topics,
+    connections: BTreeMap<ConnId, Connection>,
+    rules: Rules,
+    /// When to look at which connection again: one entry for each that waits for a time.
+    timers: BTreeSet<(Instant, ConnId)>,
+    /// Connections to look at before the current call returns.
+    ready: BTreeSet<ConnId>,
+    responses: VecDeque<(ConnId, Bytes)>,
+    closes: VecDeque<ConnId>,
+    /// The last time that came in.
+    now: Option<Instant>,
+    next_connection: u64,
+    next_producer_id: i64,
+}
+
+#[derive(Debug)]
+struct Broker {
+    host: String,
+    port: u16,
+    running: bool,
+}
+
+impl Cluster {
+    /// The id of the cluster in Metadata answers.
+    pub const ID: &str = "kafka-testing-cluster1";
+
+    /// All brokers running, no topics. Until [`set_address`](Self::set_address), broker `n` says it is at
+    /// `127.0.0.1:9091 + n`.
+    pub fn new(config: Config) -> Self {
+        let broker = |id: i32| {
+            let port = u16::try_from(9091 + id).unwrap_or_default();
+            (
+                id,
+                Broker {
+                    host: "127.0.0.1".to_owned(),
+                    port,
+                    running: true,
+                },
+            )
+        };
+        Self {
+            brokers: (1..=config.brokers).map(broker).collect(),
+            config,
+            topics: Topics::default(),
+            connections: BTreeMap::new(),
+            rules: Rules::default(),
+            timers: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            responses: VecDeque::new(),
+            closes: VecDeque::new(),
+            now: None,
+            next_connection: 0,
+            next_producer_id: 0,
+        }
+    }
+
+    // What happens
+
+    /// A client connected to a broker. If that broker is stopped, the connection is closed at once.
+    #[track_caller]
+    pub fn connect(&mut self, broker: i32) -> ConnId {
+        let running = self.broker(broker).running;
+        let id = ConnId(self.next_connection);
+        self.next_connection += 1;
+        match running {
+            true => drop(self.connections.insert(id, Connection::new(broker))),
+            false => self.closes.push_back(id),
+        }
+        id
+    }
+
+    /// The client's end is gone: what it sent and was not yet applied never will be. Unknown connections are no matter.
+    pub fn disconnect(&mut self, connection: ConnId) {
+        self.drop_connection(connection);
+    }
+
+    /// A request arrived: the frame without its length. Requests of connections that are gone are dropped.
+    pub fn handle_request(&mut self, connection: ConnId, frame: Bytes, now: Instant) {
+        self.advance_time(now);
+        if let Some(open) = self.connections.get_mut(&connection) {
+            open.queue.push_back(frame);
+            self.ready.insert(connection);
+        }
+        self.run();
+    }
+
+    /// What arrived over a connection cannot be a request: the broker closes it.
+    pub fn handle_garbage(&mut self, connection: ConnId) {
+        self.close(connection);
+    }
+
+    /// Time has passed. Too early or twice does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance_time(now);
+        while let Some((due, connection)) = self.timers.first().copied()
+            && due <= now
+        {
+            self.timers.pop_first();
+            self.ready.insert(connection);
+        }
+        self.run();
+    }
+
+    // What it wants
+
+    /// The next response: a whole frame, its length included.
+    pub fn poll_response(&mut self) -> Option<(ConnId, Bytes)> {
+        self.responses.pop_front()
+    }
+
+    /// The next connection that a broker closed.
+    pub fn poll_close(&mut self) -> Option<ConnId> {
+        self.closes.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    // What a test does to it
+
+    /// Sets where clients are told to find a broker.
+    #[track_caller]
+    pub fn set_address(&mut self, broker: i32, host: &str, port: u16) {
+        let broker = self.broker_mut(broker);
+        broker.host = host.to_owned();
+        broker.port = port;
+    }
+
+    /// Creates a topic with the replication factor of the [`Config`], leaders in turn. Returns its id.
+    ///
+    /// # Panics
+    ///
+    /// If it exists, has no partition, or has a name that Kafka refuses.
+    #[track_caller]
+    pub fn create_topic(&mut self, name: &str, partitions: i32) -> Uuid {
+        self.create_topic_with(name, partitions, &[])
+    }
+
+    /// As [`create_topic`](Self::create_topic), with topic configs such as `max.message.bytes`.
+    #[track_caller]
+    pub fn create_topic_with(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        configs: &[(&str, &str)],
+    ) -> Uuid {
+        if let Some(fault) = topic::name_fault(name) {
+            panic!("`{name}` is no topic name: {fault}");
+        }
+        assert!(
+            self.topics.get(name).is_none(),
+            "topic `{name}` exists already"
+        );
+        assert!(
+            partitions > 0,
+            "topic `{name}` needs at least one partition, not {partitions}"
+        );
+        let assignment = self.assign(0, partitions, self.config.replication_factor());
+        let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        self.topics
+            .insert(name, assignment, configs.iter().map(owned).collect())
+    }
+
+    /// Deletes a topic. Created again, it has another id.
+    #[track_caller]
+    pub fn delete_topic(&mut self, name: &str) {
+        let Some(topic) = self.topics.remove(name) else {
+            panic!("no topic `{name}` in the cluster")
+        };
+        self.ready
+            .extend(topic.partitions.iter().flat_map(|p| &p.waiting));
+        self.run();
+    }
+
+    /// Gives a topic more partitions, up to `total`.
+    #[track_caller]
+    pub fn add_partitions(&mut self, name: &str, total: i32) {
+        let have = match self.topics.get(name) {
+            Some(topic) => topic.partitions.len() as i32,
+            None => panic!("no topic `{name}` in the cluster"),
+        };
+        let more = self.assign(have, total - have, self.config.replication_factor());
+        if let Some(topic) = self.topics.get_mut(name) {
+            topic
+                .partitions
+                .extend(more.into_iter().map(Partition::new));
+        }
+    }
+
+    /// Makes a broker the leader of a partition, under the next leader epoch. If it held no replica, it takes over that of
+    /// the last leader.
+    #[track_caller]
+    pub fn set_leader(&mut self, topic: &str, partition: i32, broker: i32) {
+        assert!(
+            self.broker(broker).running,
+            "broker {broker} is stopped, so it cannot lead"
+        );
+        let partition = self.partition_mut(topic, partition);
+        partition.set_leader(Some(broker));
+        let waiting = partition.waiting.clone();
+        self.ready.extend(waiting);
+        self.run();
+    }
+
+    /// Takes the leader of a partition away, under the next leader epoch, until [`set_leader`](Self::set_leader).
+    #[track_caller]
+    pub fn unset_leader(&mut self, topic: &str, partition: i32) {
+        let partition = self.partition_mut(topic, partition);
+        partition.set_leader(None);
+        let waiting = partition.waiting.clone();
+        self.ready.extend(waiting);
+        self.run();
+    }
+
+    /// Stops a broker: its connections end, what it led goes to another live replica, or has no leader if there is none.
+    /// The log stays. Stopping twice does nothing.
+    #[track_caller]
+    pub fn stop(&mut self, broker: i32) {
+        self.broker_mut(broker).running = false;
+        for partition in self.topics.partitions_mut() {
+            if partition.broker_stopped(broker) {
+                self.ready.extend(&partition.waiting);
+            }
+        }
+        let lost: Vec<ConnId> = self
+            .connections
+            .iter()
+            .filter(|(_, c)| c.broker == broker)
+            .map(|(id, _)| *id)
+            .collect();
+        for connection in lost {
+            self.close(connection);
+        }
+        self.run();
+    }
+
+    /// Starts a broker again. It leads what has no leader and was in sync with it; other leaders stay where they are.
+    #[track_caller]
+    pub fn start(&mut self, broker: i32) {
+        self.broker_mut(broker).running = true;
+        for partition in self.topics.partitions_mut() {
+            if partition.broker_started(broker) {
+                self.ready.extend(&partition.waiting);
+            }
+        }
+        self.run();
+    }
+
+    /// Deletes the records of a partition before `offset`, as retention does.
+    #[track_caller]
+    pub fn delete_records(&mut self, topic: &str, partition: i32, offset: i64) {
+        let partition = self.partition_mut(topic, partition);
+        partition.log.delete_before(offset);
+        let waiting = partition.waiting.clone();
+        self.ready.extend(waiting);
+        self.run();
+    }
+
+    /// Makes a partition forget its idempotent producers, as after `producer.id.expiration.ms`.
+    #[track_caller]
+    pub fn expire_producers(&mut self, topic: &str, partition: i32) {
+        self.partition_mut(topic, partition).log.expire_producers();
+    }
+
+    /// Adds a fault. Rules are asked in the order they came; the first that matches a request decides.
+    pub fn inject(&mut self, rule: Rule) -> RuleId {
+        self.rules.inject(rule)
+    }
+
+    /// Adds a script that sees every request no earlier rule took, and decides what happens to it.
+    pub fn intercept(
+        &mut self,
+        script: impl FnMut(&Request) -> Option<Fault> + Send + 'static,
+    ) -> RuleId {
+        self.rules.intercept(Box::new(script))
+    }
+
+    /// Ends a rule. What it holds stays held.
+    pub fn remove_rule(&mut self, rule: RuleId) {
+        self.rules.remove(rule);
+    }
+
+    /// Ends every rule and lets go of everything that is held.
+    pub fn heal(&mut self) {
+        self.rules.clear();
+        self.release_held(|_| true);
+    }
+
+    /// Lets go of what a rule holds. New requests still meet it, if it has not ended.
+    pub fn release(&mut self, rule: RuleId) {
+        self.release_held(|holder| holder == rule);
+    }
+
+    // Getters
+
+    /// The log of a partition.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such partition.
+    #[track_caller]
+    pub fn log(&self, topic: &str, partition: i32) -> &PartitionLog {
+        &self.partition(topic, partition).log
+    }
+
+    /// The leader of a partition, if it has one.
+    #[track_caller]
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.partition(topic, partition).leader
+    }
+
+    /// The leader epoch of a partition.
+    #[track_caller]
+    pub fn leader_epoch(&self, topic: &str, partition: i32) -> i32 {
+        self.partition(topic, partition).leader_epoch
+    }
+
+    /// The id of a topic, if it exists.
+    pub fn topic_id(&self, name: &str) -> Option<Uuid> {
+        self.topics.get(name).map(|t| t.id)
+    }
+
+    /// The names of all topics, in order.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.iter().map(|(name, _)| name)
+    }
+
+    /// How many partitions a topic has; 0 if it does not exist.
+    pub fn partition_count(&self, topic: &str) -> i32 {
+        self.topics
+            .get(topic)
+            .map_or(0, |t| t.partitions.len() as i32)
+    }
+
+    /// The ids of all brokers, stopped ones included.
+    pub fn brokers(&self) -> impl Iterator<Item = i32> {
+        self.brokers.keys().copied()
+    }
+
+    /// Whether a broker runs.
+    #[track_caller]
+    pub fn is_running(&self, broker: i32) -> bool {
+        self.broker(broker).running
+    }
+
+    /// Where a broker says it is.
+    #[track_caller]
+    pub fn address(&self, broker: i32) -> (&str, u16) {
+        let broker = self.broker(broker);
+        (&broker.host, broker.port)
+    }
+
+    /// How many requests met a rule.
+    pub fn hits(&self, rule: RuleId) -> u64 {
+        self.rules.hits(rule)
+    }
+
+    /// How many connections there are, to all brokers.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Whether a connection has a request that waits: for records, or for a fault to end.
+    pub fn is_busy(&self, connection: ConnId) -> bool {
+        self.connections
+            .get(&connection)
+            .is_some_and(Connection::is_busy)
+    }
+
+    /// How many bytes of requests wait behind a request that waits. Kafka does not read from such a connection at all.
+    pub fn backlog(&self, connection: ConnId) -> usize {
+        self.connections
+            .get(&connection)
+            .map_or(0, |c| c.queue.iter().map(Bytes::len).sum())
+    }
+
+    // Inside
+
+    fn assign(&self, first: i32, partitions: i32, replicas: i16) -> Vec<Vec<i32>> {
+        let live: Vec<i32> = self
+            .brokers
+            .keys()
+            .copied()
+            .filter(|b| self.brokers[b].running)
+            .collect();
+        // a stopped broker may get replicas, as in Kafka, but no leadership
+        let all: Vec<i32> = self.brokers.keys().copied().collect();
+        let brokers = if live.len() >= replicas.max(1) as usize {
+            live
+        } else {
+            all
+        };
+        let count = usize::try_from(partitions).unwrap_or(0);
+        let replicas = (replicas.max(1) as usize).min(brokers.len());
+        topic::assign(&brokers, count, replicas, first as usize)
+    }
+
+    fn advance_time(&mut self, now: Instant) {
+        self.now = self.now.max(Some(now));
+    }
+
+    #[track_caller]
+    fn broker(&self, id: i32) -> &Broker {
+        match self.brokers.get(&id) {
+            Some(broker) => broker,
+            None => panic!(
+                "no broker {id} in the cluster: it has 1 to {}",
+                self.brokers.len()
+            ),
+        }
+    }
+
+    #[track_caller]
+    fn broker_mut(&mut self, id: i32) -> &mut Broker {
+        let count = self.brokers.len();
+        match self.brokers.get_mut(&id) {
+            Some(broker) => broker,
+            None => panic!("no broker {id} in the cluster: it has 1 to {count}"),
+        }
+    }
+
+    #[track_caller]
+    fn partition(&self, topic: &str, partition: i32) -> &Partition {
+        match self.topics.get(topic).and_then(|t| t.partition(partition)) {
+            Some(partition) => partition,
+            None => panic!("no partition {partition} of topic `{topic}` in the cluster"),
+        }
+    }
+
+    #[track_caller]
+    fn partition_mut(&mut self, topic: &str, partition: i32) -> &mut Partition {
+        match self
+            .topics
+            .get_mut(topic)
+            .and_then(|t| t.partition_mut(partition))
+        {
+            Some(partition) => partition,
+            None => panic!("no partition {partition} of topic `{topic}` in the cluster"),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Topics, their partitions, and who leads them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use kafka_proto::{error::ErrorCode, wire::Uuid};
+
+use super::{
+    ConnId,
+    log::{AppendRules, PartitionLog},
+};
+
+/// Every topic of a cluster, by name and by id.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    by_name: BTreeMap<String, Topic>,
+    names: BTreeMap<[u8; 16], String>,
+    /// How many were ever created: a topic that is created again gets another id.
+    created: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) id: Uuid,
+    pub(super) partitions: Vec<Partition>,
+    pub(super) configs: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) leader: Option<i32>,
+    pub(super) leader_epoch: i32,
+    pub(super) replicas: Vec<i32>,
+    /// The brokers that may lead. The last one stays when it stops, as without unclean elections in Kafka.
+    pub(super) isr: Vec<i32>,
+    pub(super) log: PartitionLog,
+    /// Connections with a Fetch that waits for this partition.
+    pub(super) waiting: BTreeSet<ConnId>,
+}
+
+impl Topics {
+    /// Adds a topic, or replaces it.
+    pub(super) fn insert(
+        &mut self,
+        name: &str,
+        assignment: Vec<Vec<i32>>,
+        configs: BTreeMap<String, String>,
+    ) -> Uuid {
+        self.created += 1;
+        let id = topic_id(name, self.created);
+        let partitions = assignment.into_iter().map(Partition::new).collect();
+        self.names.insert(id.0, name.to_owned());
+        self.by_name.insert(
+            name.to_owned(),
+            Topic {
+                id,
+                partitions,
+                configs,
+            },
+        );
+        id
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> Option<Topic> {
+        let topic = self.by_name.remove(name)?;
+        self.names.remove(&topic.id.0);
+        Some(topic)
+    }
+
+    /// Finds the topic that a request names: by name, or by id where its version has ids instead.
+    pub(super) fn resolve(&self, name: &str, id: Uuid, by_id: bool) -> Result<&Topic, ErrorCode> {
+        if by_id {
+            let name = self.names.get(&id.0).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+            return self.by_name.get(name).ok_or(ErrorCode::UNKNOWN_TOPIC_ID);
+        }
+        self.by_name
+            .get(name)
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+
+    pub(super) fn resolve_mut(
+        &mut self,
+        name: &str,
+        id: Uuid,
+        by_id: bool,
+    ) -> Result<&mut Topic, ErrorCode> {
+        if by_id {
+            let name = self.names.get(&id.0).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+            return self
+                .by_name
+                .get_mut(name)
+                .ok_or(ErrorCode::UNKNOWN_TOPIC_ID);
+        }
+        self.by_name
+            .get_mut(name)
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+
+    pub(super) fn name_of(&self, id: Uuid) -> Option<&str> {
+        self.names.get(&id.0).map(String::as_str)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Topic> {
+        self.by_name.get(name)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Topic> {
+        self.by_name.get_mut(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Topic)> {
+        self.by_name
+            .iter()
+            .map(|(name, topic)| (name.as_str(), topic))
+    }
+
+    pub(super) fn partitions_mut(&mut self) -> impl Iterator<Item = &mut Partition> {
+        self.by_name.values_mut().flat_map(|t| &mut t.partitions)
+    }
+
+    /// A topic whose name makes the same metric names: '.' and '_' are the same there (`Topic.hasCollision`).
+    pub(super) fn collision(&self, name: &str) -> Option<&str> {
+        let folded = |s: &str| s.replace('.', "_");
+        let wanted = folded(name);
+        self.by_name
+            .keys()
+            .find(|other| *other != name && folded(other) == wanted)
+            .map(String::as_str)
+    }
+}
+
+impl Topic {
+    /// `log.message.max.bytes`: 1 MiB and the 12 bytes before a batch's length counts.
+    const MAX_MESSAGE_BYTES: usize = 1_048_588;
+
+    pub(super) fn partition(&self, index: i32) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    pub(super) fn partition_mut(&mut self, index: i32) -> Option<&mut Partition> {
+        self.partitions.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// The largest batch that this topic takes, its header counted.
+    pub(super) fn max_message_bytes(&self) -> usize {
+        self.configs
+            .get("max.message.bytes")
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(Self::MAX_MESSAGE_BYTES)
+    }
+}
+
+impl Partition {
+    pub(super) fn new(replicas: Vec<i32>) -> Self {
+        Self {
+            leader: replicas.first().copied(),
+            leader_epoch: 0,
+            isr: replicas.clone(),
+            replicas,
+            log: PartitionLog::new(0),
+            waiting: BTreeSet::new(),
+        }
+    }
+
+    /// Whether `broker` leads this partition, for a client that knows `epoch` of its leader (-1: no matter).
+    pub(super) fn check_leader(&self, broker: i32, epoch: i32) -> Result<(), ErrorCode> {
+        self.check_replica(broker, epoch)?;
+        match self.leader == Some(broker) {
+            true => Ok(()),
+            false => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        }
+    }
+
+    /// Whether `broker` has this partition, for a client that knows `epoch` of its leader.
+    ///
+    /// As `Partition.checkCurrentLeaderEpoch`: the epoch is looked at first, but only by a broker that has a replica.
+    pub(super) fn check_replica(&self, broker: i32, epoch: i32) -> Result<(), ErrorCode> {
+        if !self.replicas.contains(&broker) {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        match epoch {
+            ..0 => Ok(()),
+            epoch if epoch < self.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
+            epoch if epoch > self.leader_epoch => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends for `broker`; whoever waits for this partition is to be looked at again.
+    pub(super) fn append(
+        &mut self,
+        broker: i32,
+        batch: &Bytes,
+        rules: &AppendRules,
+    ) -> Result<super::log::Appended, ErrorCode> {
+        self.check_leader(broker, -1)?;
+        self.log.append(batch, self.leader_epoch, rules)
+    }
+
+    pub(super) fn set_leader(&mut self, leader: Option<i32>) {
+        let last = std::mem::replace(&mut self.leader, leader);
+        self.leader_epoch += 1;
+        let Some(leader) = leader else { return };
+        self.log.begin_epoch(self.leader_epoch);
+        // a reassignment: the new leader takes over the replica of the last one
+        if !self.replicas.contains(&leader) {
+            self.replicas.retain(|b| Some(*b) != last);
+            self.isr.retain(|b| Some(*b) != last);
+            self.replicas.insert(0, leader);
+        }
+        if !self.isr.contains(&leader) {
+            self.isr.push(leader);
+        }
+    }
+
+    /// Returns whether the leader changed.
+    pub(super) fn broker_stopped(&mut self, broker: i32) -> bool {
+        if self.isr.len() > 1 {
+            self.isr.retain(|b| *b != broker);
+        }
+        if self.leader != Some(broker) {
+            return false;
+        }
+        self.set_leader(self.isr.iter().copied().find(|b| *b != broker));
+        true
+    }
+
+    /// Returns whether the leader changed.
+    pub(super) fn broker_started(&mut self, broker: i32) -> bool {
+        if !self.replicas.contains(&broker) {
+            return false;
+        }
+        let elected = self.leader.is_none() && self.isr.contains(&broker);
+        if elected {
+            self.set_leader(Some(broker));
+        }
+        // a follower catches up at once, but only if there is a leader to follow
+        if self.leader.is_some() && !self.isr.contains(&broker) {
+            self.isr.push(broker);
+        }
+        elected
+    }
+}
+
+/// Spreads partitions over brokers, leaders in turn.
+pub(super) fn assign(
+    brokers: &[i32],
+    partitions: usize,
+    replicas: usize,
+    first: usize,
+) -> Vec<Vec<i32>> {
+    let nth = |n: usize| brokers[n % brokers.len()];
+    (0..partitions)
+        .map(|p| (0..replicas).map(|r| nth(first + p + r)).collect())
+        .collect()
+}
+
+/// What is wrong with a name, in the words of `Topic.validate`.
+pub(super) fn name_fault(name: &str) -> Option<String> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    match name {
+        "" => Some("the empty string is not allowed".to_owned()),
+        "." | ".." => Some(format!("'{name}' is not allowed")),
+        _ if name.len() > 249 => Some(format!(
+            "the length of '{name}' is longer than the max allowed length 249"
+        )),
+        _ if !name.bytes().all(legal) => {
+            let wanted = "ASCII alphanumerics, '.', '_' and '-'";
+            Some(format!(
+                "'{name}' contains one or more characters other than {wanted}"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// An id that looks like one, is never zero, and never comes twice.
+fn topic_id(name: &str, nth: u64) -> Uuid {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&fnv1a(name.as_bytes()).to_be_bytes());
+    id[8..].copy_from_slice(&nth.to_be_bytes());
+    Uuid(id)
+}
+
+/// Spreads names evenly and always the same.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| {
+        (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,54 @@
+//! The in-process broker, as raw frames meet it: no client of ours has a say in what is right.
+
+#[path = "broker/faults.rs"]
+mod faults;
+#[path = "broker/fixture.rs"]
+mod fixture;
+#[path = "broker/hostile.rs"]
+mod hostile;
+#[path = "broker/moves.rs"]
+mod moves;
+#[path = "broker/records.rs"]
+mod records;
+#[path = "broker/sockets.rs"]
+mod sockets;
+#[path = "broker/topics.rs"]
+mod topics;
+#[path = "broker/versions.rs"]
+mod versions;
+#[path = "broker/waiting.rs"]
+mod waiting;
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes};
+use kafka_proto::{
+    api::{
+        ApiKey, Request, RequestHeader, ResponseHeader,
+        api_versions::*,
+        create_topics::*,
+        fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData},
+        find_coordinator::*,
+        init_producer_id::*,
+        list_offsets::*,
+        metadata::*,
+        produce::{
+            PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+            TopicProduceData,
+        },
+    },
+    error::ErrorCode,
+    record::{BatchBuilder, BatchHeader, Batches, Record},
+    wire::{Reader, Uuid, Wire, Writer},
+};
+use kafka_testing::{
+    broker::{Cluster, Config, ConnId, Fault, Frames, NotKafka, Rule},
+    server::Server,
+};
+
+use self::fixture::*;
