@@ -32,13 +32,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
             (server.bootstrap(), Some(server))
         }
     };
-    let whose = if server.is_some() { "a broker in this process" } else { "the brokers of KAFKA_BROKERS" };
+    let whose = if server.is_some() {
+        "a broker in this process"
+    } else {
+        "the brokers of KAFKA_BROKERS"
+    };
     println!("connecting to {brokers} ({whose})");
     let client = connect(&brokers).await?;
 
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let topic = format!("quick-start-{}", since.as_millis());
-    client.create_topics(&[TopicConfig::new(&topic).partitions(partitions)]).await?;
+    client
+        .create_topics(&[TopicConfig::new(&topic).partitions(partitions)])
+        .await?;
     println!("topic {topic}: {partitions} partitions");
 
     let start = Instant::now();
@@ -52,7 +58,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     client.close(Duration::from_secs(10)).await?;
     match written.sum == read.sum && written.count == read.count {
         true => println!("checksums equal: {:016x}", read.sum),
-        false => return Err(format!("checksums differ: {:016x} and {:016x}", written.sum, read.sum).into()),
+        false => {
+            return Err(format!(
+                "checksums differ: {:016x} and {:016x}",
+                written.sum, read.sum
+            )
+            .into());
+        }
     }
     Ok(())
 }
@@ -69,7 +81,9 @@ struct Tally {
 impl Tally {
     fn add(&mut self, partition: i32, key: &[u8], value: &[u8]) {
         let bytes = key.iter().chain(value);
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+            (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+        });
         self.sum = self.sum.wrapping_add(hash);
         self.count += 1;
         *self.partitions.entry(partition).or_default() += 1;
@@ -86,13 +100,18 @@ async fn write(client: &Client, topic: &str, messages: u64) -> Result<Tally, Box
     while next < messages || !pending.is_empty() {
         if next < messages && pending.len() < CALLS {
             let payload: Vec<_> = (next..messages.min(next + CALL)).map(pair).collect();
-            let records: Vec<_> = payload.iter().map(|(key, value)| Record::new(value).key(key)).collect();
+            let records: Vec<_> = payload
+                .iter()
+                .map(|(key, value)| Record::new(value).key(key))
+                .collect();
             let receipt = writer.send(&records).await?;
             next += records.len() as u64;
             pending.push_back((payload, receipt));
             continue;
         }
-        let Some((payload, receipt)) = pending.pop_front() else { break };
+        let Some((payload, receipt)) = pending.pop_front() else {
+            break;
+        };
         for ((key, value), written) in payload.iter().zip(receipt.await?) {
             tally.add(written.partition, key.as_bytes(), value.as_bytes());
         }
@@ -107,10 +126,16 @@ async fn read(client: &Client, topic: &str, messages: u64) -> Result<Tally, Box<
     let mut tally = Tally::default();
     let mut progress = Progress::new("read", messages);
     while tally.count < messages {
-        let Some(batch) = reader.read_batch().await? else { break };
+        let Some(batch) = reader.read_batch().await? else {
+            break;
+        };
         for message in batch.iter() {
             let message = message?;
-            tally.add(batch.partition(), message.key.unwrap_or_default(), message.value.unwrap_or_default());
+            tally.add(
+                batch.partition(),
+                message.key.unwrap_or_default(),
+                message.value.unwrap_or_default(),
+            );
         }
         progress.at(tally.count);
     }
@@ -118,7 +143,10 @@ async fn read(client: &Client, topic: &str, messages: u64) -> Result<Tally, Box<
 }
 
 fn pair(i: u64) -> (String, String) {
-    (format!("order-{}", i % 1000), format!("{{\"order\":{i},\"state\":\"paid\"}}"))
+    (
+        format!("order-{}", i % 1000),
+        format!("{{\"order\":{i},\"state\":\"paid\"}}"),
+    )
 }
 
 /// A line every second on runs that take longer.
@@ -130,7 +158,11 @@ struct Progress {
 
 impl Progress {
     fn new(what: &'static str, all: u64) -> Self {
-        Self { what, all, told: Instant::now() }
+        Self {
+            what,
+            all,
+            told: Instant::now(),
+        }
     }
 
     fn at(&mut self, count: u64) {
@@ -142,7 +174,11 @@ impl Progress {
 }
 
 fn report(what: &str, tally: &Tally, start: Instant) {
-    let partitions: Vec<_> = tally.partitions.iter().map(|(p, n)| format!("{p}: {n}")).collect();
+    let partitions: Vec<_> = tally
+        .partitions
+        .iter()
+        .map(|(p, n)| format!("{p}: {n}"))
+        .collect();
     println!(
         "{what} {} messages in {:.2} s; by partition {}",
         tally.count,
@@ -154,6 +190,8 @@ fn report(what: &str, tally: &Tally, start: Instant) {
 fn setting<T: std::str::FromStr>(name: &str, default: T) -> Result<T, String> {
     match env::var(name) {
         Err(_) => Ok(default),
-        Ok(text) => text.parse().map_err(|_| format!("{name}={text} is not a number")),
+        Ok(text) => text
+            .parse()
+            .map_err(|_| format!("{name}={text} is not a number")),
     }
 }

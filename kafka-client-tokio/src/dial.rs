@@ -19,7 +19,8 @@ use tokio::{
 
 use crate::{clock::TokioClock, drive};
 
-const NO_RUNTIME: &str = "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
+const NO_RUNTIME: &str =
+    "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
 
 /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
 ///
@@ -47,7 +48,9 @@ impl Default for Dialer {
 impl Dialer {
     /// The defaults: 10 s for a connection, no TLS.
     pub fn new() -> Self {
-        Self { config: Config::without_brokers() }
+        Self {
+            config: Config::without_brokers(),
+        }
     }
 
     /// Sets the name under which the client appears in the broker's logs, quotas and metrics.
@@ -62,7 +65,9 @@ impl Dialer {
 
     /// Changes the settings of the client that are not about connecting.
     pub fn configure(self, change: impl FnOnce(Config) -> Config) -> Self {
-        Self { config: change(self.config) }
+        Self {
+            config: change(self.config),
+        }
     }
 
     /// Connects to the cluster that these brokers belong to, and waits until one of them has described it.
@@ -104,26 +109,52 @@ impl Dialer {
     ///
     /// As [`Dialer::dial`]; also if the partition has no leader.
     #[doc(alias = "DialLeader")]
-    pub async fn dial_leader(&self, address: &str, topic: &str, partition: i32) -> Result<Conn, Error> {
+    pub async fn dial_leader(
+        &self,
+        address: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Result<Conn, Error> {
         let conn = self.dial(address).await?;
         let request = MetadataRequest::build(|r| {
-            r.topics = Some(vec![MetadataRequestTopic::build(|t| t.name = Some(topic.to_owned()))]);
+            r.topics = Some(vec![MetadataRequestTopic::build(|t| {
+                t.name = Some(topic.to_owned())
+            })]);
             r.allow_auto_topic_creation = false;
         });
         let response = conn.request(request).await?;
         let refused = |code: ErrorCode| Error::refused_lookup(code, topic, partition);
-        let Some(known) = response.topics.first() else { return Err(refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)) };
-        let Some(found) = known.partitions.iter().find(|p| p.partition_index == partition) else {
+        let Some(known) = response.topics.first() else {
+            return Err(refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        };
+        let Some(found) = known
+            .partitions
+            .iter()
+            .find(|p| p.partition_index == partition)
+        else {
             let code = ErrorCode(known.error_code);
-            let missing = if code == ErrorCode::NONE { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION } else { code };
+            let missing = if code == ErrorCode::NONE {
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            } else {
+                code
+            };
             return Err(refused(missing));
         };
-        let Some(leader) = response.brokers.iter().find(|b| b.node_id == found.leader_id) else {
+        let Some(leader) = response
+            .brokers
+            .iter()
+            .find(|b| b.node_id == found.leader_id)
+        else {
             return Err(refused(ErrorCode::LEADER_NOT_AVAILABLE));
         };
-        let port = u16::try_from(leader.port).map_err(|_| refused(ErrorCode::LEADER_NOT_AVAILABLE))?;
-        let leader = Address { host: leader.host.clone(), port };
-        self.dial_partition(&leader.to_string(), topic, partition).await
+        let port =
+            u16::try_from(leader.port).map_err(|_| refused(ErrorCode::LEADER_NOT_AVAILABLE))?;
+        let leader = Address {
+            host: leader.host.clone(),
+            port,
+        };
+        self.dial_partition(&leader.to_string(), topic, partition)
+            .await
     }
 
     /// A connection over a stream that is open already, for one partition.
@@ -139,8 +170,14 @@ impl Dialer {
     ) -> Result<Conn, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let (conn, outbound, inbound) =
-            Conn::new(self.config.clone(), clock.clone(), seed(), "a stream of the caller", topic, partition)?;
+        let (conn, outbound, inbound) = Conn::new(
+            self.config.clone(),
+            clock.clone(),
+            seed(),
+            "a stream of the caller",
+            topic,
+            partition,
+        )?;
         let (read, write) = split(stream);
         runtime.spawn(drive::write_loop(outbound, write, clock.clone()));
         runtime.spawn(drive::read_loop(inbound, read, clock));
@@ -150,12 +187,18 @@ impl Dialer {
     fn start(&self, brokers: &str) -> Result<Client, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let (client, control) = Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
+        let (client, control) =
+            Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
         runtime.spawn(drive::control(control, clock));
         Ok(client)
     }
 
-    async fn dial_partition(&self, address: &str, topic: &str, partition: i32) -> Result<Conn, Error> {
+    async fn dial_partition(
+        &self,
+        address: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Result<Conn, Error> {
         let address = Address::parse(address)?;
         Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
@@ -164,8 +207,14 @@ impl Dialer {
         let stream = drive::open((&address.host, address.port), deadline)
             .await
             .map_err(|error| Error::unreachable(&peer, error))?;
-        let (conn, outbound, inbound) =
-            Conn::new(self.config.clone(), clock.clone(), seed(), &peer, topic, partition)?;
+        let (conn, outbound, inbound) = Conn::new(
+            self.config.clone(),
+            clock.clone(),
+            seed(),
+            &peer,
+            topic,
+            partition,
+        )?;
         drive::drive(stream, outbound, inbound, clock);
         conn.ready().await?;
         Ok(conn)

@@ -50,15 +50,27 @@ async fn connect(dial: Dial, clock: Arc<dyn Clock>) {
 
 /// Looks up and connects, all by `deadline`.
 pub(crate) async fn open(address: (&str, u16), deadline: Instant) -> io::Result<TcpStream> {
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no connection within the set-up time-out");
-    let stream = timeout_at(deadline.into(), TcpStream::connect(address)).await.map_err(late)??;
+    let late = |_| {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            "no connection within the set-up time-out",
+        )
+    };
+    let stream = timeout_at(deadline.into(), TcpStream::connect(address))
+        .await
+        .map_err(late)??;
     // requests are written whole: waiting for more of them in the kernel only costs time
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
 /// Starts the two loops of a connection.
-pub(crate) fn drive(stream: TcpStream, outbound: Outbound, inbound: Inbound, clock: Arc<dyn Clock>) {
+pub(crate) fn drive(
+    stream: TcpStream,
+    outbound: Outbound,
+    inbound: Inbound,
+    clock: Arc<dyn Clock>,
+) {
     let (read, write) = stream.into_split();
     let runtime = Handle::current();
     runtime.spawn(write_loop(outbound, write, clock.clone()));
@@ -66,7 +78,11 @@ pub(crate) fn drive(stream: TcpStream, outbound: Outbound, inbound: Inbound, clo
 }
 
 /// Writes what there is until the link ends; then closes the sending side.
-pub(crate) async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, clock: Arc<dyn Clock>) {
+pub(crate) async fn write_loop(
+    mut outbound: Outbound,
+    write: impl AsyncWrite,
+    clock: Arc<dyn Clock>,
+) {
     let mut write = pin!(write);
     let mut timer = Timer::default();
     poll_fn(|cx| {
@@ -94,7 +110,11 @@ pub(crate) async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, c
     drop(outbound);
 }
 
-fn poll_write(outbound: &mut Outbound, write: Pin<&mut impl AsyncWrite>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+fn poll_write(
+    outbound: &mut Outbound,
+    write: Pin<&mut impl AsyncWrite>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
     let mut slices = [IoSlice::new(&[]); SLICES];
     let count = outbound.slices(&mut slices);
     let n = ready!(write.poll_write_vectored(cx, &slices[..count]))?;
@@ -143,8 +163,12 @@ struct Timer {
 impl Timer {
     /// `Ready` once `deadline`, or an earlier one that it was set for, has passed.
     fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = deadline else { return Poll::Pending };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
         if sleep.deadline().into_std() > deadline || sleep.is_elapsed() {
             sleep.as_mut().reset(deadline.into());
         }

@@ -37,8 +37,13 @@ pub use dial::{Dialer, connect};
 #[doc(inline)]
 pub use kafka_proto::{
     api,
-    client::{Batch, Call, Client, Conn, Event, Events, FetchLimits, Reader, Receipt, TopicConfig, Writer},
+    client::{
+        Batch, Call, Client, Conn, Event, Events, FetchLimits, Reader, Receipt, TopicConfig, Writer,
+    },
     config::{Acks, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig},
-    error::{ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError, Written},
+    error::{
+        ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
+        Written,
+    },
     record::{Header, Message, Record},
 };

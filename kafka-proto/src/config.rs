@@ -7,8 +7,8 @@ mod writer;
 use std::time::Duration;
 
 pub use address::Address;
-pub use reader::{OffsetReset, ReaderConfig, StartOffset};
 pub(crate) use reader::Source;
+pub use reader::{OffsetReset, ReaderConfig, StartOffset};
 pub use writer::{Acks, Balancer, WriterConfig};
 
 use crate::error::ConfigError;
@@ -36,7 +36,10 @@ impl Config {
     ///
     /// An empty list, or an entry that is no address.
     pub fn new(bootstrap: &str) -> Result<Self, ConfigError> {
-        Ok(Self { bootstrap: Address::list(bootstrap)?, ..Self::without_brokers() })
+        Ok(Self {
+            bootstrap: Address::list(bootstrap)?,
+            ..Self::without_brokers()
+        })
     }
 
     /// Settings for a single connection, which is given its stream and looks for nobody.
@@ -61,63 +64,93 @@ impl Config {
     ///
     /// An empty list, or an entry that is no address.
     pub fn brokers(self, bootstrap: &str) -> Result<Self, ConfigError> {
-        Ok(Self { bootstrap: Address::list(bootstrap)?, ..self })
+        Ok(Self {
+            bootstrap: Address::list(bootstrap)?,
+            ..self
+        })
     }
 
     /// The name under which the client appears in the broker's logs, quotas and metrics. Default: the name and version of
     /// this crate.
     #[doc(alias = "client.id")]
     pub fn client_id(self, id: impl Into<String>) -> Self {
-        Self { client_id: id.into(), ..self }
+        Self {
+            client_id: id.into(),
+            ..self
+        }
     }
 
     /// How long lookup, connect and handshake of one connection may take together. Default: 10 s.
     #[doc(alias = "socket.connection.setup.timeout.ms")]
     pub fn setup_timeout(self, limit: Duration) -> Self {
-        Self { setup_timeout: limit, ..self }
+        Self {
+            setup_timeout: limit,
+            ..self
+        }
     }
 
     /// How long the answer to one request may take before its connection is given up. Default: 30 s.
     #[doc(alias = "request.timeout.ms")]
     pub fn request_timeout(self, limit: Duration) -> Self {
-        Self { request_timeout: limit, ..self }
+        Self {
+            request_timeout: limit,
+            ..self
+        }
     }
 
     /// How long a call may take with all its retries. Default: 60 s.
     #[doc(alias = "default.api.timeout.ms")]
     pub fn call_timeout(self, limit: Duration) -> Self {
-        Self { call_timeout: limit, ..self }
+        Self {
+            call_timeout: limit,
+            ..self
+        }
     }
 
     /// How old the knowledge of topics and leaders may become before it is fetched again unasked. Default: 5 min.
     #[doc(alias = "metadata.max.age.ms")]
     pub fn metadata_max_age(self, age: Duration) -> Self {
-        Self { metadata_max_age: age, ..self }
+        Self {
+            metadata_max_age: age,
+            ..self
+        }
     }
 
     /// The pause before a request is repeated: from the first, doubling to the second. Default: 100 ms, 1 s.
     #[doc(alias = "retry.backoff.ms")]
     pub fn retry_backoff(self, first: Duration, most: Duration) -> Self {
-        Self { retry_backoff: (first, most), ..self }
+        Self {
+            retry_backoff: (first, most),
+            ..self
+        }
     }
 
     /// The pause before a broker is dialled again: from the first, doubling to the second. Default: 50 ms, 1 s.
     #[doc(alias = "reconnect.backoff.ms")]
     pub fn reconnect_backoff(self, first: Duration, most: Duration) -> Self {
-        Self { reconnect_backoff: (first, most), ..self }
+        Self {
+            reconnect_backoff: (first, most),
+            ..self
+        }
     }
 
     /// The largest response that is read, in bytes; a larger one ends its connection. Default: 100 MiB.
     #[doc(alias = "receive.message.max.bytes")]
     pub fn max_frame(self, bytes: usize) -> Self {
-        Self { max_frame: bytes, ..self }
+        Self {
+            max_frame: bytes,
+            ..self
+        }
     }
 
     /// How many bytes all readers together may have fetched and not yet handed out. Default: 64 MiB. A fetch is not sent
     /// before its limit fits; one batch larger than that limit may overshoot.
     #[doc(alias = "queued.max.messages.kbytes")]
     pub fn fetch_buffer(self, bytes: usize) -> Self {
-        Self { fetch_buffer: bytes, ..self }
+        Self {
+            fetch_buffer: bytes,
+            ..self
+        }
     }
 
     /// How long lookup, connect and handshake may take; what an adapter sleeps by.

@@ -122,10 +122,26 @@ impl Submitted {
     where
         R: Request + Send + Sync + 'static,
     {
-        let slot = Arc::new(Slot { state: Lock::new(SlotState::Waiting(None)) });
-        let ask = Box::new(Asked { request, limit, extra });
-        let submitted = Self { ask, to: Recipient::Slot(slot.clone()), deadline };
-        (submitted, Call { slot, request: PhantomData })
+        let slot = Arc::new(Slot {
+            state: Lock::new(SlotState::Waiting(None)),
+        });
+        let ask = Box::new(Asked {
+            request,
+            limit,
+            extra,
+        });
+        let submitted = Self {
+            ask,
+            to: Recipient::Slot(slot.clone()),
+            deadline,
+        };
+        (
+            submitted,
+            Call {
+                slot,
+                request: PhantomData,
+            },
+        )
     }
 
     /// A request of Control's own.
@@ -133,14 +149,25 @@ impl Submitted {
     where
         R: Request + Send + Sync + 'static,
     {
-        let ask = Box::new(Asked { request, limit: i16::MAX, extra: std::time::Duration::ZERO });
-        Self { ask, to: Recipient::Control(inbox.clone(), question), deadline: None }
+        let ask = Box::new(Asked {
+            request,
+            limit: i16::MAX,
+            extra: std::time::Duration::ZERO,
+        });
+        Self {
+            ask,
+            to: Recipient::Control(inbox.clone(), question),
+            deadline: None,
+        }
     }
 }
 
 impl fmt::Debug for Submitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Submitted").field("api", &self.ask.api()).field("deadline", &self.deadline).finish()
+        f.debug_struct("Submitted")
+            .field("api", &self.ask.api())
+            .field("deadline", &self.deadline)
+            .finish()
     }
 }
 
@@ -148,7 +175,9 @@ impl Slot {
     /// Hands over the answer; one that nobody waits for is dropped.
     pub(crate) fn resolve(&self, answer: Result<RawAnswer, Error>) {
         let mut state = self.state.lock();
-        let SlotState::Waiting(waker) = &mut *state else { return };
+        let SlotState::Waiting(waker) = &mut *state else {
+            return;
+        };
         let waker = waker.take();
         *state = SlotState::Done(answer);
         drop(state);
@@ -162,7 +191,7 @@ impl Slot {
         matches!(*self.state.lock(), SlotState::Waiting(_))
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<RawAnswer, Error>> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<Result<RawAnswer, Error>> {
         let mut state = self.state.lock();
         match &mut *state {
             SlotState::Waiting(waker) => {
@@ -195,10 +224,21 @@ impl Recipient {
 
 impl<R: Request> Call<R> {
     /// Decodes the answer, and says which version it came in.
-    pub(crate) fn poll_versioned(&self, cx: &mut Context<'_>) -> Poll<Result<(R::Response, i16), Error>> {
+    pub(crate) fn poll_versioned(
+        &self,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(R::Response, i16), Error>> {
         let answer = std::task::ready!(self.slot.poll(cx))?;
-        let decoded = wire::decode(&answer.body, answer.version, R::API.is_flexible(answer.version));
-        Poll::Ready(decoded.map(|r| (r, answer.version)).map_err(|e| Error::decode(e, R::API.name())))
+        let decoded = wire::decode(
+            &answer.body,
+            answer.version,
+            R::API.is_flexible(answer.version),
+        );
+        Poll::Ready(
+            decoded
+                .map(|r| (r, answer.version))
+                .map_err(|e| Error::decode(e, R::API.name())),
+        )
     }
 }
 
@@ -219,6 +259,8 @@ impl<R: Request> Drop for Call<R> {
 
 impl<R: Request> fmt::Debug for Call<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("waiting", &self.slot.is_waiting()).finish()
+        f.debug_struct("Call")
+            .field("waiting", &self.slot.is_waiting())
+            .finish()
     }
 }

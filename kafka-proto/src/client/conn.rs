@@ -40,7 +40,11 @@ pub struct FetchLimits {
 
 impl Default for FetchLimits {
     fn default() -> Self {
-        Self { min_bytes: 1, max_bytes: 1_000_000, max_wait: Duration::from_millis(500) }
+        Self {
+            min_bytes: 1,
+            max_bytes: 1_000_000,
+            max_wait: Duration::from_millis(500),
+        }
     }
 }
 
@@ -88,8 +92,14 @@ impl Conn {
             config,
         });
         let (link, outbound, inbound) = Link::new(Kind::General, peer.into(), common, 0, now);
-        let conn =
-            Self { link, topic: topic.into(), partition, position: None, deadline: Lock::new(None), rest: None };
+        let conn = Self {
+            link,
+            topic: topic.into(),
+            partition,
+            position: None,
+            deadline: Lock::new(None),
+            rest: None,
+        };
         Ok((conn, outbound, inbound))
     }
 
@@ -134,18 +144,26 @@ impl Conn {
         if records.is_empty() {
             return Err(Error::new(ErrorKind::Misuse, "there is nothing to write").into());
         }
-        if records.iter().any(|r| r.topic.is_some() || r.partition.is_some()) {
+        if records
+            .iter()
+            .any(|r| r.topic.is_some() || r.partition.is_some())
+        {
             let message = "a record names a topic or partition, and the connection has its own";
-            return Err(Error::new(ErrorKind::Misuse, message).with_outcome(Outcome::NotWritten).into());
+            return Err(Error::new(ErrorKind::Misuse, message)
+                .with_outcome(Outcome::NotWritten)
+                .into());
         }
         let mut builder = BatchBuilder::new(Vec::new());
         let now = self.link.common.clock.now();
-        records.iter().for_each(|record| builder.push(record, now.unix_ms));
+        records
+            .iter()
+            .for_each(|record| builder.push(record, now.unix_ms));
         let (header, body) = builder.finish();
         let batch = [&header.write(&body)[..], &body].concat();
         let request = ProduceRequest::build(|r| {
             r.acks = -1;
-            r.timeout_ms = i32::try_from(self.link.common.config.request_timeout.as_millis()).unwrap_or(i32::MAX);
+            r.timeout_ms = i32::try_from(self.link.common.config.request_timeout.as_millis())
+                .unwrap_or(i32::MAX);
             r.topic_data.push(TopicProduceData::build(|t| {
                 t.name = self.topic.to_string();
                 t.partition_data.push(PartitionProduceData::build(|p| {
@@ -155,10 +173,16 @@ impl Conn {
             }));
         });
         let response = self.submit(request, LAST_BY_NAME, Duration::ZERO).await?;
-        let answer = response.responses.iter().flat_map(|t| &t.partition_responses).next();
+        let answer = response
+            .responses
+            .iter()
+            .flat_map(|t| &t.partition_responses)
+            .next();
         let Some(answer) = answer else {
             let message = "the response to Produce leaves out the partition";
-            return Err(Error::new(ErrorKind::Protocol, message).with_outcome(Outcome::Unknown).into());
+            return Err(Error::new(ErrorKind::Protocol, message)
+                .with_outcome(Outcome::Unknown)
+                .into());
         };
         match ErrorCode(answer.error_code) {
             ErrorCode::NONE => Ok(Written {
@@ -167,11 +191,20 @@ impl Conn {
                 append_time: Some(answer.log_append_time_ms).filter(|n| *n >= 0),
             }),
             code => {
-                let unknown =
-                    matches!(code, ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND);
-                let outcome = if unknown { Outcome::Unknown } else { Outcome::NotWritten };
+                let unknown = matches!(
+                    code,
+                    ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+                );
+                let outcome = if unknown {
+                    Outcome::Unknown
+                } else {
+                    Outcome::NotWritten
+                };
                 let error = Error::refused(code, "the batch", answer.error_message.as_deref());
-                Err(error.with_outcome(outcome).in_partition(&self.topic, self.partition).into())
+                Err(error
+                    .with_outcome(outcome)
+                    .in_partition(&self.topic, self.partition)
+                    .into())
             }
         }
     }
@@ -202,25 +235,42 @@ impl Conn {
             }));
         });
         let mut response = self.submit(request, LAST_BY_NAME, limits.max_wait).await?;
-        let refused = |code: i16| Error::refused(ErrorCode(code), "the fetch", None).in_partition(&self.topic, self.partition);
+        let refused = |code: i16| {
+            Error::refused(ErrorCode(code), "the fetch", None)
+                .in_partition(&self.topic, self.partition)
+        };
         if response.error_code != 0 {
             return Err(refused(response.error_code));
         }
-        let answer = response.responses.iter_mut().flat_map(|t| &mut t.partitions).next();
+        let answer = response
+            .responses
+            .iter_mut()
+            .flat_map(|t| &mut t.partitions)
+            .next();
         let Some(answer) = answer else {
-            return Err(Error::new(ErrorKind::Protocol, "the response to Fetch leaves out the partition"));
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "the response to Fetch leaves out the partition",
+            ));
         };
         if answer.error_code != 0 {
             return Err(refused(answer.error_code));
         }
         let records = answer.records.take().unwrap_or_default();
         let next = next_offset(&records).ok().flatten().unwrap_or(offset);
-        let fetched = Fetched { records, from: offset, next, high_watermark: answer.high_watermark };
+        let fetched = Fetched {
+            records,
+            from: offset,
+            next,
+            high_watermark: answer.high_watermark,
+        };
         let (batch, error) = Batch::of(&self.topic, self.partition, &fetched, offset, true);
         self.position = Some(batch.next_offset());
         match error {
             // what is good before the damage is handed out first
-            Some(e) if batch.is_empty() => Err(Error::corrupt(e).in_partition(&self.topic, self.partition)),
+            Some(e) if batch.is_empty() => {
+                Err(Error::corrupt(e).in_partition(&self.topic, self.partition))
+            }
             _ => Ok(batch),
         }
     }
@@ -233,12 +283,19 @@ impl Conn {
     #[doc(alias = "ReadMessage")]
     pub async fn read_message(&mut self, max_bytes: i32) -> Result<Option<Message>, Error> {
         if self.rest.is_none() {
-            let batch = self.read_batch(FetchLimits { max_bytes, ..FetchLimits::default() }).await?;
+            let batch = self
+                .read_batch(FetchLimits {
+                    max_bytes,
+                    ..FetchLimits::default()
+                })
+                .await?;
             let (first, next) = (batch.first_offset(), batch.next_offset());
             self.position = Some(first);
             self.rest = Some((batch.into_iter(), next));
         }
-        let Some((messages, next)) = &mut self.rest else { return Ok(None) };
+        let Some((messages, next)) = &mut self.rest else {
+            return Ok(None);
+        };
         let (message, next) = (messages.next().transpose()?, *next);
         self.position = Some(message.as_ref().map_or(next, |m| m.offset() + 1));
         if message.is_none() {
@@ -256,7 +313,10 @@ impl Conn {
     pub async fn seek(&mut self, to: StartOffset) -> Result<i64, Error> {
         let offset = match to {
             StartOffset::At(offset) if offset < 0 => {
-                return Err(Error::new(ErrorKind::Misuse, "the offset to seek is negative"));
+                return Err(Error::new(
+                    ErrorKind::Misuse,
+                    "the offset to seek is negative",
+                ));
             }
             StartOffset::At(offset) => offset,
             StartOffset::First => self.list_offset(-2).await?,
@@ -304,13 +364,22 @@ impl Conn {
         match answer.map(|p| (ErrorCode(p.error_code), p.offset)) {
             Some((ErrorCode::NONE, offset)) => Ok(offset),
             Some((code, _)) => {
-                Err(Error::refused(code, "the offset", None).in_partition(&self.topic, self.partition))
+                Err(Error::refused(code, "the offset", None)
+                    .in_partition(&self.topic, self.partition))
             }
-            None => Err(Error::new(ErrorKind::Protocol, "the response to ListOffsets leaves out the partition")),
+            None => Err(Error::new(
+                ErrorKind::Protocol,
+                "the response to ListOffsets leaves out the partition",
+            )),
         }
     }
 
-    fn submit<R: Request + Send + Sync + 'static>(&self, request: R, limit: i16, extra: Duration) -> Call<R> {
+    fn submit<R: Request + Send + Sync + 'static>(
+        &self,
+        request: R,
+        limit: i16,
+        extra: Duration,
+    ) -> Call<R> {
         let (submitted, call) = Submitted::parked(request, limit, extra, *self.deadline.lock());
         self.link.submit(submitted);
         call

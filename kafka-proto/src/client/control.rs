@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::{
+    call::{RawAnswer, Submitted},
     event::{Event, Hub},
     inbox::{Inbox, Note, Question, Target},
-    call::{RawAnswer, Submitted},
     link::{Common, Inbound, Kind, Link, Outbound},
     promise::Promise,
     reader::{Cell, Shelf},
@@ -83,7 +83,7 @@ pub struct Dial {
 
 impl Dial {
     /// Tells that no connection could be made.
-    pub fn failed(mut self, error: std::io::Error) {
+    pub fn failed(self, error: std::io::Error) {
         self.outbound.refused(error);
     }
 }
@@ -175,7 +175,11 @@ impl Control {
         for (_, call) in &self.calls {
             next = earlier(next, call.deadline);
         }
-        let times = self.slots.iter().map(|(at, _)| at).chain(self.alarms.iter().map(|(at, _)| at));
+        let times = self
+            .slots
+            .iter()
+            .map(|(at, _)| at)
+            .chain(self.alarms.iter().map(|(at, _)| at));
         for at in times.chain(self.id_pauses.iter().map(|(at, _)| at)) {
             next = earlier(next, Some(*at));
         }
@@ -197,7 +201,9 @@ impl Control {
     }
 
     fn is_idle(&self) -> bool {
-        self.sessions.iter().all(|session| session.ledger.is_unused())
+        self.sessions
+            .iter()
+            .all(|session| session.ledger.is_unused())
     }
 
     fn handle_note(&mut self, note: Note, now: Now) {
@@ -207,13 +213,19 @@ impl Control {
             Note::Ready(link) => self.handle_ready(&link),
             Note::Down(link, error) => self.handle_down(&link, error, now),
             Note::Session(session) => {
-                self.sessions.retain(|s| !s.is_closed() || !s.ledger.is_unused());
+                self.sessions
+                    .retain(|s| !s.is_closed() || !s.ledger.is_unused());
                 self.sessions.push(session.clone());
                 self.want_id(&session);
             }
             Note::WantsId(session) => self.want_id(&session),
             Note::Topic(slot) => {
-                let timeout = slot.session.upgrade().map_or(self.common.config.call_timeout, |s| s.limits.delivery_timeout);
+                let timeout = slot
+                    .session
+                    .upgrade()
+                    .map_or(self.common.config.call_timeout, |s| {
+                        s.limits.delivery_timeout
+                    });
                 self.cluster.want(&slot.name);
                 self.slots.push((now.instant + timeout, slot));
                 self.teach(now);
@@ -235,7 +247,12 @@ impl Control {
                 self.shelves.remove(&id);
                 self.lost.retain(|(_, shelf, _)| shelf.id != id);
                 let mine = |key: &Key| matches!(key, Key::Fetch(reader, _) if *reader == id);
-                let links: Vec<_> = self.links.iter().filter(|(k, _)| mine(k)).map(|(_, e)| e.link.clone()).collect();
+                let links: Vec<_> = self
+                    .links
+                    .iter()
+                    .filter(|(k, _)| mine(k))
+                    .map(|(_, e)| e.link.clone())
+                    .collect();
                 links.iter().for_each(|link| link.close(&Error::closed()));
             }
             Note::Lost(shelf, cell, moved) => {
@@ -265,17 +282,30 @@ impl Control {
             }
             !due
         });
-        let late = self.calls.extract_if(.., |(_, call)| call.deadline.is_some_and(|at| at <= now.instant));
+        let late = self.calls.extract_if(.., |(_, call)| {
+            call.deadline.is_some_and(|at| at <= now.instant)
+        });
         let late: Vec<_> = late.collect();
         for (_, call) in late {
-            call.to.resolve(Err(self.unreachable("no broker could be reached before the deadline of the call")));
+            call.to.resolve(Err(self.unreachable(
+                "no broker could be reached before the deadline of the call",
+            )));
         }
-        let late: Vec<_> = self.slots.extract_if(.., |(at, _)| *at <= now.instant).collect();
+        let late: Vec<_> = self
+            .slots
+            .extract_if(.., |(at, _)| *at <= now.instant)
+            .collect();
         for (_, slot) in late {
-            slot.fail(self.unreachable("no broker described the topic before the delivery time-out"));
+            slot.fail(
+                self.unreachable("no broker described the topic before the delivery time-out"),
+            );
         }
-        let due: Vec<_> = self.id_pauses.extract_if(.., |(at, _)| *at <= now.instant).collect();
-        due.into_iter().for_each(|(_, session)| self.want_id(&session));
+        let due: Vec<_> = self
+            .id_pauses
+            .extract_if(.., |(at, _)| *at <= now.instant)
+            .collect();
+        due.into_iter()
+            .for_each(|(_, session)| self.want_id(&session));
         if self.watch_at.is_some_and(|at| at <= now.instant) {
             self.watch(now);
         }
@@ -320,9 +350,15 @@ impl Control {
     }
 
     fn ask_metadata(&mut self, now: Now) {
-        let Some(link) = self.any_link(now) else { return };
+        let Some(link) = self.any_link(now) else {
+            return;
+        };
         if let Some(request) = self.cluster.poll_request(now.instant) {
-            link.submit(Submitted::question(request, &self.inbox, Question::Metadata));
+            link.submit(Submitted::question(
+                request,
+                &self.inbox,
+                Question::Metadata,
+            ));
         }
     }
 
@@ -330,7 +366,10 @@ impl Control {
         let request = session.producer.lock().poll_request();
         if let Some(request) = request {
             let question = Question::ProducerId(session.clone());
-            self.calls.push((Target::Any, Submitted::question(request, &self.inbox, question)));
+            self.calls.push((
+                Target::Any,
+                Submitted::question(request, &self.inbox, question),
+            ));
         }
     }
 
@@ -347,8 +386,14 @@ impl Control {
             self.cluster.refresh();
             return false;
         };
-        let Some(link) = self.link_to(Key::Produce(broker), broker, || Kind::Produce, now) else { return false };
-        let topic_id = self.cluster.topic(&queue.topic).map(|t| t.id).unwrap_or_default();
+        let Some(link) = self.link_to(Key::Produce(broker), broker, || Kind::Produce, now) else {
+            return false;
+        };
+        let topic_id = self
+            .cluster
+            .topic(&queue.topic)
+            .map(|t| t.id)
+            .unwrap_or_default();
         let mut inner = queue.inner.lock();
         if inner.queue.in_flight() > 0 && inner.link.is_some() {
             // what is on the old link comes back first, and the queue with it
@@ -378,9 +423,15 @@ impl Control {
             return false;
         };
         let kind = || Kind::Fetch(shelf.clone());
-        let Some(link) = self.link_to(Key::Fetch(shelf.id, broker), broker, kind, now) else { return false };
+        let Some(link) = self.link_to(Key::Fetch(shelf.id, broker), broker, kind, now) else {
+            return false;
+        };
         let mut inner = cell.inner.lock();
-        inner.topic_id = self.cluster.topic(&cell.topic).map(|t| t.id).unwrap_or_default();
+        inner.topic_id = self
+            .cluster
+            .topic(&cell.topic)
+            .map(|t| t.id)
+            .unwrap_or_default();
         inner.cursor.assign(partition.epoch);
         inner.link = Some(link.clone());
         drop(inner);
@@ -417,13 +468,17 @@ impl Control {
             self.any_link(now);
             return None;
         }
-        self.link_to(Key::General(id), id, || Kind::General, now).filter(|link| link.versions().is_some())
+        self.link_to(Key::General(id), id, || Kind::General, now)
+            .filter(|link| link.versions().is_some())
     }
 
     /// A ready general link to anybody; dials the next candidate if there is none and none is being made.
     fn any_link(&mut self, now: Now) -> Option<Arc<Link>> {
         let general = |key: &Key| matches!(key, Key::Seed(_) | Key::General(_));
-        let ready = self.links.iter().find(|(key, entry)| general(key) && entry.ready);
+        let ready = self
+            .links
+            .iter()
+            .find(|(key, entry)| general(key) && entry.ready);
         if let Some((_, entry)) = ready {
             return Some(entry.link.clone());
         }
@@ -431,8 +486,16 @@ impl Control {
             return None;
         }
         // brokers that are known first; when none of them answers, those that the user named (KIP-899, KIP-1102)
-        let known = self.cluster.brokers().map(|(id, address)| (Key::General(id), address.clone()));
-        let seeds = self.common.config.bootstrap.iter().map(|address| (Key::Seed(address.clone()), address.clone()));
+        let known = self
+            .cluster
+            .brokers()
+            .map(|(id, address)| (Key::General(id), address.clone()));
+        let seeds = self
+            .common
+            .config
+            .bootstrap
+            .iter()
+            .map(|address| (Key::Seed(address.clone()), address.clone()));
         let candidates: Vec<_> = known.chain(seeds).collect();
         for turn in 0..candidates.len() {
             let at = (self.next_candidate + turn) % candidates.len();
@@ -447,7 +510,13 @@ impl Control {
     }
 
     /// The link under `key`, ready or being made; makes it unless its address is in a pause.
-    fn link_to(&mut self, key: Key, broker: i32, kind: impl FnOnce() -> Kind, now: Now) -> Option<Arc<Link>> {
+    fn link_to(
+        &mut self,
+        key: Key,
+        broker: i32,
+        kind: impl FnOnce() -> Kind,
+        now: Now,
+    ) -> Option<Arc<Link>> {
         let address = self.cluster.broker(broker)?.clone();
         if let Some(entry) = self.links.get(&key) {
             if entry.address == address {
@@ -456,7 +525,10 @@ impl Control {
             // the broker has moved
             let link = entry.link.clone();
             self.links.remove(&key);
-            link.close(&Error::new(ErrorKind::Disconnected, "the broker has another address now"));
+            link.close(&Error::new(
+                ErrorKind::Disconnected,
+                "the broker has another address now",
+            ));
         }
         if self.is_ending() || self.is_pausing(&address, now) {
             return None;
@@ -469,7 +541,10 @@ impl Control {
     }
 
     fn is_pausing(&self, address: &Address, now: Now) -> bool {
-        self.addresses.get(address).and_then(|reach| reach.not_before).is_some_and(|at| at > now.instant)
+        self.addresses
+            .get(address)
+            .and_then(|reach| reach.not_before)
+            .is_some_and(|at| at > now.instant)
     }
 
     fn dial(&mut self, key: Key, address: Address, kind: Kind, now: Now) -> Arc<Link> {
@@ -478,21 +553,49 @@ impl Control {
         let (link, outbound, inbound) = Link::new(kind, peer, self.common.clone(), rung, now);
         let deadline = now.instant + self.common.config.setup_timeout;
         let (host, port) = (address.host.clone(), address.port);
-        self.links.insert(key, Entry { link: link.clone(), address, ready: false, since: now.instant });
-        self.dials.push_back(Dial { host, port, deadline, outbound, inbound });
+        self.links.insert(
+            key,
+            Entry {
+                link: link.clone(),
+                address,
+                ready: false,
+                since: now.instant,
+            },
+        );
+        self.dials.push_back(Dial {
+            host,
+            port,
+            deadline,
+            outbound,
+            inbound,
+        });
         link
     }
 
     fn handle_ready(&mut self, link: &Arc<Link>) {
-        let Some(entry) = self.links.values_mut().find(|entry| Arc::ptr_eq(&entry.link, link)) else { return };
+        let Some(entry) = self
+            .links
+            .values_mut()
+            .find(|entry| Arc::ptr_eq(&entry.link, link))
+        else {
+            return;
+        };
         entry.ready = true;
         self.last_failures.remove(&entry.address);
-        self.events.publish(&Event::Connected { peer: link.peer.clone() });
+        self.events.publish(&Event::Connected {
+            peer: link.peer.clone(),
+        });
     }
 
     fn handle_down(&mut self, link: &Arc<Link>, error: Error, now: Now) {
-        let key = self.links.iter().find(|(_, entry)| Arc::ptr_eq(&entry.link, link)).map(|(key, _)| key.clone());
-        let Some(entry) = key.and_then(|key| self.links.remove(&key)) else { return };
+        let key = self
+            .links
+            .iter()
+            .find(|(_, entry)| Arc::ptr_eq(&entry.link, link))
+            .map(|(key, _)| key.clone());
+        let Some(entry) = key.and_then(|key| self.links.remove(&key)) else {
+            return;
+        };
         if error.kind() == ErrorKind::Closed {
             return;
         }
@@ -503,7 +606,9 @@ impl Control {
         }
         reach.failures += 1;
         let pause = self.common.config.reconnect_backoff;
-        reach.not_before = Some(now.instant + backoff::pause(reach.failures, pause, &mut self.common.random.lock()));
+        reach.not_before = Some(
+            now.instant + backoff::pause(reach.failures, pause, &mut self.common.random.lock()),
+        );
         // a broker that does not know our greeting may just hang up: the next one is lower, and comes at once
         let hung_up = !entry.ready && error.kind() == ErrorKind::Disconnected;
         if hung_up && reach.rung + 1 < ExpectVersions::LADDER.len() {
@@ -514,7 +619,10 @@ impl Control {
             self.last_failures.insert(entry.address, error.clone());
             self.tell_unready();
         }
-        self.events.publish(&Event::Disconnected { peer: link.peer.clone(), error });
+        self.events.publish(&Event::Disconnected {
+            peer: link.peer.clone(),
+            error,
+        });
         self.cluster.refresh();
     }
 
@@ -525,11 +633,17 @@ impl Control {
             return;
         }
         let error = self.unreachable("no broker could be reached");
-        self.readiness.drain(..).for_each(|promise| promise.resolve(Err(error.clone())));
+        self.readiness
+            .drain(..)
+            .for_each(|promise| promise.resolve(Err(error.clone())));
     }
 
     fn unreachable(&self, what: &'static str) -> Error {
-        let reasons: Vec<_> = self.last_failures.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+        let reasons: Vec<_> = self
+            .last_failures
+            .iter()
+            .map(|(address, error)| format!("{address}: {error}"))
+            .collect();
         let message = match reasons.is_empty() {
             true => what.to_owned(),
             false => format!("{what}: {}", reasons.join("; ")),
@@ -545,30 +659,42 @@ impl Control {
     fn handle_answer(&mut self, question: Question, answer: Result<RawAnswer, Error>, now: Now) {
         match question {
             Question::Metadata => {
-                let decoded = answer.and_then(|answer| decode::<MetadataResponse>(&answer, ApiKey::Metadata));
+                let decoded =
+                    answer.and_then(|answer| decode::<MetadataResponse>(&answer, ApiKey::Metadata));
                 match decoded {
                     Ok(response) => {
                         let random = &mut self.common.random.lock();
                         self.cluster.handle_response(&response, now, random);
                         self.generation += 1;
                     }
-                    Err(_) => self.cluster.handle_lost(now.instant, &mut self.common.random.lock()),
+                    Err(_) => self
+                        .cluster
+                        .handle_lost(now.instant, &mut self.common.random.lock()),
                 }
                 if self.cluster.is_known() {
-                    self.readiness.drain(..).for_each(|promise| promise.resolve(Ok(())));
+                    self.readiness
+                        .drain(..)
+                        .for_each(|promise| promise.resolve(Ok(())));
                 }
                 self.teach(now);
                 let shelves: Vec<_> = self.shelves.values().cloned().collect();
                 shelves.iter().for_each(|shelf| self.seat(shelf, now));
             }
             Question::ProducerId(session) => {
-                let decoded = answer.and_then(|answer| decode::<InitProducerIdResponse>(&answer, ApiKey::InitProducerId));
+                let decoded = answer.and_then(|answer| {
+                    decode::<InitProducerIdResponse>(&answer, ApiKey::InitProducerId)
+                });
                 self.handle_id(&session, decoded, now);
             }
         }
     }
 
-    fn handle_id(&mut self, session: &Arc<Session>, answer: Result<InitProducerIdResponse, Error>, now: Now) {
+    fn handle_id(
+        &mut self,
+        session: &Arc<Session>,
+        answer: Result<InitProducerIdResponse, Error>,
+        now: Now,
+    ) {
         let refused = match &answer {
             Ok(response) => match session.producer.lock().handle_id(response) {
                 Ok(_) => None,
@@ -590,10 +716,15 @@ impl Control {
                 }
             }
             // no id will ever come: tell the callers now instead of at their deadlines
-            Some(error) if !error.is_retriable() && error.kind() != ErrorKind::Closed => session.end(&error),
+            Some(error) if !error.is_retriable() && error.kind() != ErrorKind::Closed => {
+                session.end(&error)
+            }
             Some(_) => {
                 self.id_failures += 1;
-                self.id_pauses.push((now.instant + self.common.pause(self.id_failures), session.clone()));
+                self.id_pauses.push((
+                    now.instant + self.common.pause(self.id_failures),
+                    session.clone(),
+                ));
             }
         }
     }
@@ -609,7 +740,9 @@ impl Control {
         }
         let cluster = &self.cluster;
         self.slots.retain(|(_, slot)| {
-            let Some(topic) = cluster.topic(&slot.name) else { return true };
+            let Some(topic) = cluster.topic(&slot.name) else {
+                return true;
+            };
             if let Some(code) = topic.denial(now.instant) {
                 slot.fail(denied(code, &slot.name));
                 return false;
@@ -622,11 +755,16 @@ impl Control {
     fn seat(&mut self, shelf: &Arc<Shelf>, now: Now) {
         let wanted: Vec<(Arc<str>, Option<i32>)> = match &shelf.config.source {
             Source::Topic(topic) => vec![(topic.as_str().into(), None)],
-            Source::Partitions(all) => all.iter().map(|(topic, p)| (topic.as_str().into(), Some(*p))).collect(),
+            Source::Partitions(all) => all
+                .iter()
+                .map(|(topic, p)| (topic.as_str().into(), Some(*p)))
+                .collect(),
         };
         for (topic, partition) in wanted {
             self.cluster.want(&topic);
-            let Some(known) = self.cluster.topic(&topic) else { continue };
+            let Some(known) = self.cluster.topic(&topic) else {
+                continue;
+            };
             if let Some(code) = known.denial(now.instant) {
                 shelf.deny(&topic, denied(code, &topic));
                 continue;
@@ -637,13 +775,19 @@ impl Control {
                     let have = shelf.count(&topic);
                     for partition in have..count {
                         // partitions that are added later are read from their beginning: nothing is missed
-                        let start = if have == 0 { shelf.config.start } else { StartOffset::First };
+                        let start = if have == 0 {
+                            shelf.config.start
+                        } else {
+                            StartOffset::First
+                        };
                         let cell = shelf.add(&topic, partition as i32, start);
                         self.lost.push((self.generation, shelf.clone(), cell));
                     }
                 }
                 Some(partition) if count > 0 && partition as usize >= count => {
-                    let message = format!("topic {topic} has {count} partitions, and no partition {partition}");
+                    let message = format!(
+                        "topic {topic} has {count} partitions, and no partition {partition}"
+                    );
                     let error = Error::new(ErrorKind::UnknownPartition, message);
                     shelf.deny(&topic, error.in_partition(&topic, partition));
                 }
@@ -663,24 +807,39 @@ impl Drop for Control {
         self.inbox.close();
         let closed = Error::closed();
         let entries = std::mem::take(&mut self.links);
-        entries.into_values().for_each(|entry| entry.link.close(&closed));
+        entries
+            .into_values()
+            .for_each(|entry| entry.link.close(&closed));
         drop(std::mem::take(&mut self.dials));
         for session in &self.sessions {
             session.end(&closed);
             session.forget();
         }
-        self.calls.drain(..).for_each(|(_, call)| call.to.resolve(Err(closed.clone())));
-        self.slots.drain(..).for_each(|(_, slot)| slot.fail(closed.clone()));
+        self.calls
+            .drain(..)
+            .for_each(|(_, call)| call.to.resolve(Err(closed.clone())));
+        self.slots
+            .drain(..)
+            .for_each(|(_, slot)| slot.fail(closed.clone()));
         self.shelves.values().for_each(|shelf| shelf.close());
-        self.readiness.drain(..).for_each(|promise| promise.resolve(Err(closed.clone())));
-        self.alarms.drain(..).for_each(|(_, alarm)| alarm.resolve(()));
+        self.readiness
+            .drain(..)
+            .for_each(|promise| promise.resolve(Err(closed.clone())));
+        self.alarms
+            .drain(..)
+            .for_each(|(_, alarm)| alarm.resolve(()));
         self.common.fetch_ledger.close();
         self.events.close();
     }
 }
 
 fn decode<T: wire::Wire>(answer: &RawAnswer, api: ApiKey) -> Result<T, Error> {
-    wire::decode(&answer.body, answer.version, api.is_flexible(answer.version)).map_err(|e| Error::decode(e, api.name()))
+    wire::decode(
+        &answer.body,
+        answer.version,
+        api.is_flexible(answer.version),
+    )
+    .map_err(|e| Error::decode(e, api.name()))
 }
 
 fn denied(code: ErrorCode, topic: &Arc<str>) -> Error {
@@ -692,5 +851,7 @@ fn denied(code: ErrorCode, topic: &Arc<str>) -> Error {
         ),
         code => Error::refused(code, "the topic", None),
     };
-    error.with_outcome(Outcome::NotWritten).with_scope(Scope::Topic(topic.clone()))
+    error
+        .with_outcome(Outcome::NotWritten)
+        .with_scope(Scope::Topic(topic.clone()))
 }

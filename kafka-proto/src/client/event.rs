@@ -60,7 +60,9 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { subscribers: Lock::new((Vec::new(), false)) })
+        Arc::new(Self {
+            subscribers: Lock::new((Vec::new(), false)),
+        })
     }
 
     pub(crate) fn subscribe(&self) -> Events {
@@ -73,7 +75,13 @@ impl Hub {
     }
 
     pub(crate) fn publish(&self, event: &Event) {
-        let all: Vec<_> = self.subscribers.lock().0.iter().filter_map(Weak::upgrade).collect();
+        let all: Vec<_> = self
+            .subscribers
+            .lock()
+            .0
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
         for subscriber in all {
             let mut state = subscriber.state.lock();
             if state.events.len() == KEPT {
@@ -91,7 +99,11 @@ impl Hub {
     pub(crate) fn close(&self) {
         let mut subscribers = self.subscribers.lock();
         subscribers.1 = true;
-        let all: Vec<_> = subscribers.0.drain(..).filter_map(|s| s.upgrade()).collect();
+        let all: Vec<_> = subscribers
+            .0
+            .drain(..)
+            .filter_map(|s| s.upgrade())
+            .collect();
         drop(subscribers);
         for subscriber in all {
             let mut state = subscriber.state.lock();

@@ -78,7 +78,13 @@ pub(crate) enum Question {
 
 impl Inbox {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Lock::new(State { messages: Vec::new(), waker: None, closed: false }) })
+        Arc::new(Self {
+            state: Lock::new(State {
+                messages: Vec::new(),
+                waker: None,
+                closed: false,
+            }),
+        })
     }
 
     /// Tells Control; where it is gone, whoever waits for the note learns that at once.
@@ -146,7 +152,12 @@ impl Note {
             Self::Reader(shelf) | Self::Lost(shelf, ..) => shelf.close(),
             Self::Await(readiness) => readiness.resolve(Err(closed())),
             Self::Sleep(_, alarm) => alarm.resolve(()),
-            Self::Answer(..) | Self::Ready(_) | Self::Down(..) | Self::ReaderClosed(_) | Self::Refresh | Self::Close => {}
+            Self::Answer(..)
+            | Self::Ready(_)
+            | Self::Down(..)
+            | Self::ReaderClosed(_)
+            | Self::Refresh
+            | Self::Close => {}
         }
     }
 }

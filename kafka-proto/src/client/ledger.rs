@@ -51,8 +51,16 @@ pub(crate) struct LedgerClosed;
 impl Ledger {
     pub(crate) fn new(total: usize) -> Arc<Self> {
         let total = total.min(isize::MAX as usize);
-        let state = State { free: total as isize, waiters: VecDeque::new(), next: 0, closed: false };
-        Arc::new(Self { total, state: Lock::new(state) })
+        let state = State {
+            free: total as isize,
+            waiters: VecDeque::new(),
+            next: 0,
+            closed: false,
+        };
+        Arc::new(Self {
+            total,
+            state: Lock::new(state),
+        })
     }
 
     /// All bytes there are; more than that is never granted.
@@ -93,13 +101,23 @@ impl Ledger {
             }
             let id = state.next;
             state.next += 1;
-            state.waiters.push_back(Waiter { id, want: bytes, granted: false, waker: Some(waker.clone()) });
+            state.waiters.push_back(Waiter {
+                id,
+                want: bytes,
+                granted: false,
+                waker: Some(waker.clone()),
+            });
             drop(state);
-            *ticket = Some(Ticket { ledger: self.clone(), id });
+            *ticket = Some(Ticket {
+                ledger: self.clone(),
+                id,
+            });
             return Poll::Pending;
         };
         let closed = state.closed;
-        let Some(at) = state.waiters.iter().position(|w| w.id == id) else { return Poll::Ready(Err(LedgerClosed)) };
+        let Some(at) = state.waiters.iter().position(|w| w.id == id) else {
+            return Poll::Ready(Err(LedgerClosed));
+        };
         if state.waiters[at].granted {
             state.waiters.remove(at);
             drop(state);
@@ -144,7 +162,12 @@ impl Ledger {
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         loop {
-            let waker = self.state.lock().waiters.iter_mut().find_map(|w| w.waker.take());
+            let waker = self
+                .state
+                .lock()
+                .waiters
+                .iter_mut()
+                .find_map(|w| w.waker.take());
             match waker {
                 Some(waker) => waker.wake(),
                 None => return,
@@ -169,11 +192,14 @@ impl State {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.ledger.state.lock();
-        let Some(at) = state.waiters.iter().position(|w| w.id == self.id) else { return };
+        let Some(at) = state.waiters.iter().position(|w| w.id == self.id) else {
+            return;
+        };
         let waiter = state.waiters.remove(at);
         drop(state);
         // the next in line may fit, whether or not this one had been granted
-        self.ledger.release(waiter.filter(|w| w.granted).map_or(0, |w| w.want));
+        self.ledger
+            .release(waiter.filter(|w| w.granted).map_or(0, |w| w.want));
     }
 }
 
@@ -192,7 +218,10 @@ mod tests {
         assert!(ledger.try_reserve(80));
         let (mut large, mut small) = (None, None);
         assert!(!reserve(&ledger, 50, &mut large));
-        assert!(!reserve(&ledger, 10, &mut small), "it would fit, but stands behind");
+        assert!(
+            !reserve(&ledger, 10, &mut small),
+            "it would fit, but stands behind"
+        );
         assert!(!ledger.try_reserve(10));
         ledger.release(30);
         assert!(reserve(&ledger, 50, &mut large));
@@ -224,8 +253,14 @@ mod tests {
         assert!(!reserve(&ledger, 60, &mut second));
         ledger.release(60);
         ledger.close();
-        assert_eq!(ledger.poll_reserve(60, &mut first, Waker::noop()), Poll::Ready(Ok(())));
-        assert_eq!(ledger.poll_reserve(60, &mut second, Waker::noop()), Poll::Ready(Err(LedgerClosed)));
+        assert_eq!(
+            ledger.poll_reserve(60, &mut first, Waker::noop()),
+            Poll::Ready(Ok(()))
+        );
+        assert_eq!(
+            ledger.poll_reserve(60, &mut second, Waker::noop()),
+            Poll::Ready(Err(LedgerClosed))
+        );
         assert!(!ledger.try_reserve(1));
     }
 }
@@ -261,7 +296,11 @@ mod loom_tests {
             let ledger = Ledger::new(10);
             assert!(ledger.try_reserve(10));
             let mut ticket = None;
-            assert!(ledger.poll_reserve(10, &mut ticket, Waker::noop()).is_pending());
+            assert!(
+                ledger
+                    .poll_reserve(10, &mut ticket, Waker::noop())
+                    .is_pending()
+            );
             let freeing = ledger.clone();
             let thread = thread::spawn(move || freeing.release(10));
             drop(ticket);

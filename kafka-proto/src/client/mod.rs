@@ -103,7 +103,11 @@ impl Client {
     /// # Errors
     ///
     /// A setting that cannot be.
-    pub fn new(config: Config, clock: Arc<dyn Clock>, seed: u64) -> Result<(Self, Control), ConfigError> {
+    pub fn new(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        seed: u64,
+    ) -> Result<(Self, Control), ConfigError> {
         config.check()?;
         if config.bootstrap.is_empty() {
             return Err(ConfigError::new("brokers", "no broker is named"));
@@ -125,7 +129,13 @@ impl Client {
             sessions: Lock::default(),
         });
         let control = Control::new(common, inbox.clone(), events);
-        Ok((Self { shared, _guard: Arc::new(Guard(inbox)) }, control))
+        Ok((
+            Self {
+                shared,
+                _guard: Arc::new(Guard(inbox)),
+            },
+            control,
+        ))
     }
 
     /// Waits until a broker has described the cluster.
@@ -158,8 +168,13 @@ impl Client {
             Route::Transaction if R::API == crate::api::ApiKey::InitProducerId => Target::Any,
             Route::Leader | Route::Group | Route::Transaction => {
                 let (submitted, call) = Submitted::call(request, i16::MAX, None);
-                let message = format!("{} goes to a certain broker: name it with call_broker", R::API.name());
-                submitted.to.resolve(Err(Error::new(ErrorKind::Misuse, message)));
+                let message = format!(
+                    "{} goes to a certain broker: name it with call_broker",
+                    R::API.name()
+                );
+                submitted
+                    .to
+                    .resolve(Err(Error::new(ErrorKind::Misuse, message)));
                 return call;
             }
         };
@@ -171,7 +186,11 @@ impl Client {
     /// # Errors
     ///
     /// As [`Client::call`].
-    pub fn call_broker<R: Request + Send + Sync + 'static>(&self, broker: i32, request: R) -> Call<R> {
+    pub fn call_broker<R: Request + Send + Sync + 'static>(
+        &self,
+        broker: i32,
+        request: R,
+    ) -> Call<R> {
         self.submit(Target::Broker(broker), request)
     }
 
@@ -185,7 +204,11 @@ impl Client {
     pub fn writer(&self, config: impl Into<WriterConfig>) -> Result<Writer, ConfigError> {
         let config = config.into();
         config.check()?;
-        let session = Session::new(config, self.shared.inbox.clone(), self.shared.common.clock.clone());
+        let session = Session::new(
+            config,
+            self.shared.inbox.clone(),
+            self.shared.common.clock.clone(),
+        );
         let mut sessions = self.shared.sessions.lock();
         sessions.retain(|s| s.strong_count() > 0);
         sessions.push(Arc::downgrade(&session));
@@ -206,7 +229,13 @@ impl Client {
         config.check()?;
         let id = self.shared.next_reader.fetch_add(1, Ordering::Relaxed);
         let common = &self.shared.common;
-        let shelf = Shelf::new(id, config, self.shared.inbox.clone(), common.clock.clone(), common.fetch_ledger.clone());
+        let shelf = Shelf::new(
+            id,
+            config,
+            self.shared.inbox.clone(),
+            common.clock.clone(),
+            common.fetch_ledger.clone(),
+        );
         self.shared.inbox.tell(Note::Reader(shelf.clone()));
         Ok(Reader::new(self.clone(), shelf))
     }
@@ -224,7 +253,13 @@ impl Client {
     ///
     /// What could not be delivered in time, message by message.
     pub async fn close(&self, limit: Duration) -> Result<(), Undelivered> {
-        let sessions: Vec<_> = self.shared.sessions.lock().iter().filter_map(Weak::upgrade).collect();
+        let sessions: Vec<_> = self
+            .shared
+            .sessions
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
         let result = writer::close_all(&sessions, &self.shared, limit).await;
         self.shared.inbox.tell(Note::Close);
         result
@@ -262,6 +297,8 @@ impl Shared {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("config", self.config()).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("config", self.config())
+            .finish_non_exhaustive()
     }
 }

@@ -22,7 +22,12 @@ struct State<T> {
 
 impl<T: Clone> Promise<T> {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Lock::new(State { value: None, wakers: Vec::new() }) })
+        Arc::new(Self {
+            state: Lock::new(State {
+                value: None,
+                wakers: Vec::new(),
+            }),
+        })
     }
 
     /// Keeps the promise; the first value stays.
@@ -37,7 +42,7 @@ impl<T: Clone> Promise<T> {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<T> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<T> {
         let mut state = self.state.lock();
         if let Some(value) = &state.value {
             return Poll::Ready(value.clone());

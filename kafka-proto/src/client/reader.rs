@@ -3,7 +3,11 @@
 mod batch;
 mod handle;
 
-use std::{collections::VecDeque, sync::Arc, task::{Poll, Waker}};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::{Poll, Waker},
+};
 
 pub use batch::{Batch, BatchMessages};
 pub use handle::Reader;
@@ -77,8 +81,11 @@ impl Shelf {
         clock: Arc<dyn Clock>,
         ledger: Arc<Ledger>,
     ) -> Arc<Self> {
-        let limits =
-            FetchLimits { min_bytes: config.min_bytes, max_bytes: config.max_bytes, max_wait: config.max_wait };
+        let limits = FetchLimits {
+            min_bytes: config.min_bytes,
+            max_bytes: config.max_bytes,
+            max_wait: config.max_wait,
+        };
         let state = ShelfState {
             cells: Vec::new(),
             ready: VecDeque::new(),
@@ -87,27 +94,59 @@ impl Shelf {
             waker: None,
             closed: false,
         };
-        Arc::new(Self { id, config, limits, inbox, clock, ledger, state: Lock::new(state) })
+        Arc::new(Self {
+            id,
+            config,
+            limits,
+            inbox,
+            clock,
+            ledger,
+            state: Lock::new(state),
+        })
     }
 
     /// Adds a partition that begins at `start`; Control gives it a link.
-    pub(crate) fn add(self: &Arc<Self>, topic: &Arc<str>, partition: i32, start: StartOffset) -> Arc<Cell> {
+    pub(crate) fn add(
+        self: &Arc<Self>,
+        topic: &Arc<str>,
+        partition: i32,
+        start: StartOffset,
+    ) -> Arc<Cell> {
         let cursor = Cursor::new(start, self.config.reset, self.config.partition_bytes);
-        let inner = CellInner { cursor, topic_id: Uuid::default(), link: None, shelved: false };
+        let inner = CellInner {
+            cursor,
+            topic_id: Uuid::default(),
+            link: None,
+            shelved: false,
+        };
         let shelf = Arc::downgrade(self);
-        let cell = Arc::new(Cell { topic: topic.clone(), partition, shelf, inner: Lock::new(inner) });
+        let cell = Arc::new(Cell {
+            topic: topic.clone(),
+            partition,
+            shelf,
+            inner: Lock::new(inner),
+        });
         self.state.lock().cells.push(cell.clone());
         cell
     }
 
     /// How many partitions of `topic` there are.
     pub(crate) fn count(&self, topic: &str) -> usize {
-        self.state.lock().cells.iter().filter(|cell| *cell.topic == *topic).count()
+        self.state
+            .lock()
+            .cells
+            .iter()
+            .filter(|cell| *cell.topic == *topic)
+            .count()
     }
 
     /// Whether there is a cell for this partition.
     pub(crate) fn has(&self, topic: &str, partition: i32) -> bool {
-        self.state.lock().cells.iter().any(|cell| *cell.topic == *topic && cell.partition == partition)
+        self.state
+            .lock()
+            .cells
+            .iter()
+            .any(|cell| *cell.topic == *topic && cell.partition == partition)
     }
 
     /// Tells the reader, once, that a topic or partition that it wants is not there.
@@ -220,7 +259,9 @@ impl Cell {
         if shelved {
             shelf.shelve(self);
         }
-        shelf.ledger.release(fetched.as_ref().map_or(0, |f| f.records.len()));
+        shelf
+            .ledger
+            .release(fetched.as_ref().map_or(0, |f| f.records.len()));
         if let Some(link) = link {
             link.kick();
         }
@@ -241,9 +282,14 @@ impl Cell {
 
     /// Damage was found at `position`; returns whether that is the second time.
     fn corrupt(self: &Arc<Self>, position: i64, shelf: &Shelf) -> bool {
-        let pause = shelf.config.max_wait.min(std::time::Duration::from_millis(100));
+        let pause = shelf
+            .config
+            .max_wait
+            .min(std::time::Duration::from_millis(100));
         let mut inner = self.inner.lock();
-        let (again, freed) = inner.cursor.handle_corrupt(position, shelf.clock.now(), pause);
+        let (again, freed) = inner
+            .cursor
+            .handle_corrupt(position, shelf.clock.now(), pause);
         let link = inner.link.clone();
         drop(inner);
         shelf.ledger.release(freed);
@@ -261,13 +307,17 @@ impl Cell {
         link: &Arc<Link>,
         now: Now,
     ) -> usize {
-        let Some(shelf) = self.shelf.upgrade() else { return 0 };
+        let Some(shelf) = self.shelf.upgrade() else {
+            return 0;
+        };
         if shelf.is_closed() {
             return 0;
         }
         let size = answer.records.as_ref().map_or(0, bytes::Bytes::len);
         let mut inner = self.inner.lock();
-        let verdict = inner.cursor.handle_fetched(ticket, answer, now, |failed| link.common.pause(failed));
+        let verdict = inner
+            .cursor
+            .handle_fetched(ticket, answer, now, |failed| link.common.pause(failed));
         let ready = matches!(verdict, Verdict::Ready);
         let shelve = ready && !std::mem::replace(&mut inner.shelved, true);
         drop(inner);
@@ -285,8 +335,14 @@ impl Cell {
         link: &Arc<Link>,
         now: Now,
     ) {
-        let Some(shelf) = self.shelf.upgrade() else { return };
-        let verdict = self.inner.lock().cursor.handle_offset(ticket, answer, now, |failed| link.common.pause(failed));
+        let Some(shelf) = self.shelf.upgrade() else {
+            return;
+        };
+        let verdict = self
+            .inner
+            .lock()
+            .cursor
+            .handle_offset(ticket, answer, now, |failed| link.common.pause(failed));
         self.obey(verdict, &shelf, link);
     }
 
@@ -297,14 +353,18 @@ impl Cell {
             Verdict::Elsewhere => {
                 link.disown(self);
                 self.inner.lock().link = None;
-                shelf.inbox.tell(Note::Lost(shelf.clone(), self.clone(), true));
+                shelf
+                    .inbox
+                    .tell(Note::Lost(shelf.clone(), self.clone(), true));
             }
         }
     }
 
     /// The link has ended: Control finds another.
     pub(crate) fn handle_link_down(self: &Arc<Self>, link: &Arc<Link>) {
-        let Some(shelf) = self.shelf.upgrade() else { return };
+        let Some(shelf) = self.shelf.upgrade() else {
+            return;
+        };
         let mut inner = self.inner.lock();
         if !inner.link.as_ref().is_some_and(|l| Arc::ptr_eq(l, link)) {
             return;
@@ -312,7 +372,9 @@ impl Cell {
         inner.link = None;
         drop(inner);
         if !shelf.is_closed() {
-            shelf.inbox.tell(Note::Lost(shelf.clone(), self.clone(), false));
+            shelf
+                .inbox
+                .tell(Note::Lost(shelf.clone(), self.clone(), false));
         }
     }
 }

@@ -66,22 +66,42 @@ pub(crate) struct Ranged {
 impl Receipt {
     /// The receipt of a call with `total` records.
     pub(crate) fn new(total: u32) -> Self {
-        let state = State { total, left: total, first: None, more: Vec::new(), waker: None };
-        Self { shared: Arc::new(Shared { state: Lock::new(state) }) }
+        let state = State {
+            total,
+            left: total,
+            first: None,
+            more: Vec::new(),
+            waker: None,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                state: Lock::new(state),
+            }),
+        }
     }
 
     /// The part to attach to a batch.
     pub(crate) fn range(&self, from: u32, count: u32, in_batch: i32, bytes: usize) -> Ranged {
-        Ranged { shared: self.shared.clone(), from, count, in_batch, bytes }
+        Ranged {
+            shared: self.shared.clone(),
+            from,
+            count,
+            in_batch,
+            bytes,
+        }
     }
 
     /// Waits until every record is resolved, and leaves the results in place.
-    fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_done(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.shared.state.lock();
         if state.left == 0 {
             return Poll::Ready(());
         }
-        if state.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+        if state
+            .waker
+            .as_ref()
+            .is_some_and(|w| w.will_wake(cx.waker()))
+        {
             return Poll::Pending;
         }
         let old = state.waker.replace(cx.waker().clone());
@@ -91,7 +111,7 @@ impl Receipt {
     }
 
     /// Waits for the outcome of a call with a single record.
-    pub(crate) fn poll_single(&self, cx: &mut Context<'_>) -> Poll<Result<Written, Error>> {
+    pub(crate) fn poll_single(&self, cx: &Context<'_>) -> Poll<Result<Written, Error>> {
         std::task::ready!(self.poll_done(cx));
         let state = self.shared.state.lock();
         Poll::Ready(match &state.first {
@@ -101,7 +121,7 @@ impl Receipt {
     }
 
     /// Waits until every record is resolved, however it ended.
-    pub(crate) fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_settled(&self, cx: &Context<'_>) -> Poll<()> {
         self.poll_done(cx)
     }
 }
@@ -112,14 +132,20 @@ impl Future for Receipt {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         std::task::ready!(self.poll_done(cx));
         let mut state = self.shared.state.lock();
-        let (total, first, more) = (state.total as usize, state.first.take(), std::mem::take(&mut state.more));
+        let (total, first, more) = (
+            state.total as usize,
+            state.first.take(),
+            std::mem::take(&mut state.more),
+        );
         drop(state);
         let parts = || first.iter().chain(&more);
         if let [Some(part), None] = [first.as_ref(), more.first()]
             && part.result.is_ok()
         {
             // one batch took it all
-            return Poll::Ready(Ok((0..part.count).filter_map(|i| part.result_of(i).ok()).collect()));
+            return Poll::Ready(Ok((0..part.count)
+                .filter_map(|i| part.result_of(i).ok())
+                .collect()));
         }
         let mut results: Vec<Result<Written, Error>> = Vec::new();
         results.resize_with(total, || Err(Error::closed()));
@@ -139,11 +165,14 @@ impl Future for Receipt {
 
 impl Part {
     fn result_of(&self, i: u32) -> Result<Written, Error> {
-        self.result.as_ref().map_err(Clone::clone).map(|written| Written {
-            partition: self.partition,
-            offset: written.base_offset.map(|base| base + i64::from(i)),
-            append_time: written.append_time,
-        })
+        self.result
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|written| Written {
+                partition: self.partition,
+                offset: written.base_offset.map(|base| base + i64::from(i)),
+                append_time: written.append_time,
+            })
     }
 }
 
@@ -155,18 +184,32 @@ impl Ranged {
 
     /// Resolves these records with the outcome of their batch.
     pub(crate) fn resolve(self, partition: i32, result: &Result<BatchWritten, Error>) {
-        let result = result.as_ref().map_err(Clone::clone).map(|written| BatchWritten {
-            base_offset: written.base_offset.map(|base| base + i64::from(self.in_batch)),
-            ..*written
-        });
-        let part = Part { from: self.from, count: self.count, partition, result };
+        let result = result
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|written| BatchWritten {
+                base_offset: written
+                    .base_offset
+                    .map(|base| base + i64::from(self.in_batch)),
+                ..*written
+            });
+        let part = Part {
+            from: self.from,
+            count: self.count,
+            partition,
+            result,
+        };
         let mut state = self.shared.state.lock();
         match &mut state.first {
             None => state.first = Some(part),
             Some(_) => state.more.push(part),
         }
         state.left = state.left.saturating_sub(self.count);
-        let waker = if state.left == 0 { state.waker.take() } else { None };
+        let waker = if state.left == 0 {
+            state.waker.take()
+        } else {
+            None
+        };
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -184,7 +227,10 @@ mod tests {
     }
 
     fn written(base: i64) -> Result<BatchWritten, Error> {
-        Ok(BatchWritten { base_offset: Some(base), append_time: None })
+        Ok(BatchWritten {
+            base_offset: Some(base),
+            append_time: None,
+        })
     }
 
     #[test]
@@ -194,9 +240,14 @@ mod tests {
         a.resolve(7, &written(100));
         assert!(poll(&mut receipt).is_pending());
         b.resolve(3, &written(40));
-        let Poll::Ready(Ok(all)) = poll(&mut receipt) else { panic!("all written") };
+        let Poll::Ready(Ok(all)) = poll(&mut receipt) else {
+            panic!("all written")
+        };
         let places: Vec<_> = all.iter().map(|w| (w.partition, w.offset)).collect();
-        assert_eq!(places, [(3, Some(40)), (3, Some(41)), (7, Some(105)), (7, Some(106))]);
+        assert_eq!(
+            places,
+            [(3, Some(40)), (3, Some(41)), (7, Some(105)), (7, Some(106))]
+        );
     }
 
     #[test]
@@ -206,9 +257,14 @@ mod tests {
         let lost = Error::new(ErrorKind::TimedOut, "late").with_outcome(Outcome::Unknown);
         b.resolve(0, &Err(lost));
         a.resolve(0, &written(9));
-        let Poll::Ready(Err(error)) = poll(&mut receipt) else { panic!("not all written") };
+        let Poll::Ready(Err(error)) = poll(&mut receipt) else {
+            panic!("not all written")
+        };
         assert_eq!((error.failed(), error.outcome()), (2, Outcome::Unknown));
-        assert_eq!(error.results()[0].as_ref().expect("written").offset, Some(9));
+        assert_eq!(
+            error.results()[0].as_ref().expect("written").offset,
+            Some(9)
+        );
     }
 }
 
@@ -225,13 +281,21 @@ mod loom_tests {
             let threads: Vec<_> = (0..2)
                 .map(|i| {
                     let part = receipt.range(i, 1, 0, 0);
-                    let result = Ok(BatchWritten { base_offset: Some(i64::from(i)), append_time: None });
+                    let result = Ok(BatchWritten {
+                        base_offset: Some(i64::from(i)),
+                        append_time: None,
+                    });
                     thread::spawn(move || part.resolve(i as i32, &result))
                 })
                 .collect();
             let all = block_on(receipt).expect("written");
-            assert_eq!(all.iter().map(|w| w.offset).collect::<Vec<_>>(), [Some(0), Some(1)]);
-            threads.into_iter().for_each(|t| t.join().expect("no panic"));
+            assert_eq!(
+                all.iter().map(|w| w.offset).collect::<Vec<_>>(),
+                [Some(0), Some(1)]
+            );
+            threads
+                .into_iter()
+                .for_each(|t| t.join().expect("no panic"));
         });
     }
 }

@@ -140,7 +140,10 @@ impl Session {
             session: Arc::downgrade(self),
             sticky: AtomicU64::new(0),
             turn: AtomicU64::new(0),
-            state: Lock::new(SlotState::Pending { asked: false, wakers: Vec::new() }),
+            state: Lock::new(SlotState::Pending {
+                asked: false,
+                wakers: Vec::new(),
+            }),
         });
         topics.insert(name, slot.clone());
         slot
@@ -154,7 +157,11 @@ impl Session {
     /// Every queue.
     pub(crate) fn queues(&self) -> Vec<Arc<PartitionQueue>> {
         let slots: Vec<_> = self.topics.lock().values().cloned().collect();
-        slots.iter().filter_map(|slot| slot.get()).flat_map(|topic| topic.partitions.clone()).collect()
+        slots
+            .iter()
+            .filter_map(|slot| slot.get())
+            .flat_map(|topic| topic.partitions.clone())
+            .collect()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -195,7 +202,10 @@ impl Session {
     pub(crate) fn flush(&self) -> Receipt {
         let queues = self.queues();
         let receipt = Receipt::new(queues.len() as u32);
-        let nothing = Ok(crate::machine::queue::BatchWritten { base_offset: None, append_time: None });
+        let nothing = Ok(crate::machine::queue::BatchWritten {
+            base_offset: None,
+            append_time: None,
+        });
         for (i, queue) in queues.iter().enumerate() {
             let part = receipt.range(i as u32, 1, 0, 0);
             let mut inner = queue.inner.lock();
@@ -221,7 +231,12 @@ impl Session {
 
     /// Tells the callers of a batch what became of it, and frees what it held.
     pub(crate) fn resolve(&self, queue: &PartitionQueue, resolved: Resolved<Ranged>) {
-        let Resolved { receipts, result, header, body } = resolved;
+        let Resolved {
+            receipts,
+            result,
+            header,
+            body,
+        } = resolved;
         if let Err(error) = &result {
             self.keep(queue, error, header, &body);
         }
@@ -245,14 +260,25 @@ impl Session {
         }
     }
 
-    fn keep(&self, queue: &PartitionQueue, error: &Error, header: crate::record::BatchHeader, body: &bytes::Bytes) {
+    fn keep(
+        &self,
+        queue: &PartitionQueue,
+        error: &Error,
+        header: crate::record::BatchHeader,
+        body: &bytes::Bytes,
+    ) {
         if self.undelivered.lock().is_none() {
             return;
         }
         let whole: bytes::Bytes = [&header.write(body)[..], body].concat().into();
         let batches = Batches::new(whole).without_crc();
-        let messages = batches.flatten().flat_map(|b| Message::all_of(&queue.topic, queue.partition, &b));
-        let each = |message| UndeliveredMessage { message, error: error.clone() };
+        let messages = batches
+            .flatten()
+            .flat_map(|b| Message::all_of(&queue.topic, queue.partition, &b));
+        let each = |message| UndeliveredMessage {
+            message,
+            error: error.clone(),
+        };
         let mut messages: Vec<_> = messages.map(each).collect();
         if let Some(all) = &mut *self.undelivered.lock() {
             all.append(&mut messages);
@@ -270,7 +296,11 @@ impl TopicSlot {
     }
 
     /// Waits for the topic; the first one to wait has Control ask for it, also after a failure.
-    pub(crate) fn poll(self: &Arc<Self>, session: &Session, waker: &Waker) -> std::task::Poll<Result<Arc<WriterTopic>, Error>> {
+    pub(crate) fn poll(
+        self: &Arc<Self>,
+        session: &Session,
+        waker: &Waker,
+    ) -> std::task::Poll<Result<Arc<WriterTopic>, Error>> {
         use std::task::Poll::{Pending, Ready};
         let mut state = self.state.lock();
         if let SlotState::Known(topic) = &*state {
@@ -281,7 +311,10 @@ impl TopicSlot {
         }
         if let SlotState::Failed(error) = &*state {
             let error = error.clone();
-            *state = SlotState::Pending { asked: false, wakers: Vec::new() };
+            *state = SlotState::Pending {
+                asked: false,
+                wakers: Vec::new(),
+            };
             return Ready(Err(error));
         }
         let mut first = false;
@@ -301,7 +334,9 @@ impl TopicSlot {
     /// Has Control ask for the topic without waiting for it.
     pub(crate) fn want(self: &Arc<Self>, session: &Session) {
         let mut state = self.state.lock();
-        let SlotState::Pending { asked, .. } = &mut *state else { return };
+        let SlotState::Pending { asked, .. } = &mut *state else {
+            return;
+        };
         let first = !std::mem::replace(asked, true);
         drop(state);
         if first {
@@ -311,7 +346,9 @@ impl TopicSlot {
 
     /// The topic has `count` partitions, of which those in `available` have a leader.
     pub(crate) fn learn(&self, count: usize, available: Vec<i32>) {
-        let Some(session) = self.session.upgrade() else { return };
+        let Some(session) = self.session.upgrade() else {
+            return;
+        };
         let mut state = self.state.lock();
         let mut partitions = match &*state {
             SlotState::Known(topic) => topic.partitions.clone(),
@@ -324,7 +361,10 @@ impl TopicSlot {
             true => (0..partitions.len() as i32).collect(),
             false => available,
         };
-        let known = SlotState::Known(Arc::new(WriterTopic { partitions, available }));
+        let known = SlotState::Known(Arc::new(WriterTopic {
+            partitions,
+            available,
+        }));
         let old = std::mem::replace(&mut *state, known);
         drop(state);
         old.wake();
@@ -392,7 +432,11 @@ impl PartitionQueue {
                 Err(_) => inner.link = None,
             }
         }
-        if std::mem::replace(&mut inner.orphaned, true) { Then::Nothing } else { Then::Orphan }
+        if std::mem::replace(&mut inner.orphaned, true) {
+            Then::Nothing
+        } else {
+            Then::Orphan
+        }
     }
 
     pub(crate) fn then(self: &Arc<Self>, then: Then) {
@@ -404,7 +448,11 @@ impl PartitionQueue {
     }
 
     /// Something happened to the queue: gathers what resolved, lists it again, and says what is left to do.
-    pub(crate) fn settle(self: &Arc<Self>, inner: &mut QueueInner, resolved: &mut Vec<Resolved<Ranged>>) -> Then {
+    pub(crate) fn settle(
+        self: &Arc<Self>,
+        inner: &mut QueueInner,
+        resolved: &mut Vec<Resolved<Ranged>>,
+    ) -> Then {
         if let Some(error) = &inner.ended {
             inner.queue.abandon(error);
         }
@@ -419,7 +467,9 @@ impl PartitionQueue {
         inner.ended.get_or_insert_with(|| error.clone());
         let then = self.settle(&mut inner, &mut resolved);
         drop(inner);
-        resolved.into_iter().for_each(|r| self.session.resolve(self, r));
+        resolved
+            .into_iter()
+            .for_each(|r| self.session.resolve(self, r));
         match then {
             Then::Wake(waker) => waker.wake(),
             // nobody is left to look after it, and nothing is left to look after
@@ -436,7 +486,9 @@ impl PartitionQueue {
         let link = inner.link.clone();
         let then = self.settle(&mut inner, &mut resolved);
         drop(inner);
-        resolved.drain(..).for_each(|r| self.session.resolve(self, r));
+        resolved
+            .drain(..)
+            .for_each(|r| self.session.resolve(self, r));
         self.then(then);
         let Some(link) = link else { return };
         for id in overdue {
@@ -467,7 +519,9 @@ impl PartitionQueue {
         inner.queue.expire(id, error);
         let then = self.settle(&mut inner, &mut resolved);
         drop(inner);
-        resolved.into_iter().for_each(|r| self.session.resolve(self, r));
+        resolved
+            .into_iter()
+            .for_each(|r| self.session.resolve(self, r));
         self.then(then);
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{Client, inbox::Note};
 use crate::{
-    api::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest},
+    api::create_topics::{
+        CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+    },
     error::{Error, ErrorCode},
     machine::backoff,
 };
@@ -34,12 +36,18 @@ impl TopicConfig {
 
     /// Sets the number of partitions. Brokers before 2.4 have no default and need it.
     pub fn partitions(self, count: i32) -> Self {
-        Self { partitions: Some(count), ..self }
+        Self {
+            partitions: Some(count),
+            ..self
+        }
     }
 
     /// Sets the number of replicas. Brokers before 2.4 have no default and need it.
     pub fn replication_factor(self, count: i16) -> Self {
-        Self { replication_factor: Some(count), ..self }
+        Self {
+            replication_factor: Some(count),
+            ..self
+        }
     }
 
     /// Places the replicas of one partition on these brokers, the first of which leads. With this, the two counts must
@@ -61,7 +69,9 @@ impl TopicConfig {
             t.num_partitions = self.partitions.unwrap_or(-1);
             t.replication_factor = self.replication_factor.unwrap_or(-1);
             let each = |(partition, brokers): &(i32, Vec<i32>)| {
-                CreatableReplicaAssignment::build(|a| (a.partition_index, a.broker_ids) = (*partition, brokers.clone()))
+                CreatableReplicaAssignment::build(|a| {
+                    (a.partition_index, a.broker_ids) = (*partition, brokers.clone())
+                })
             };
             t.assignments = self.assignments.iter().map(each).collect();
             let each = |(name, value): &(String, Option<String>)| {
@@ -91,11 +101,17 @@ impl Client {
                 r.timeout_ms = i32::try_from(timeout.as_millis() / 2).unwrap_or(i32::MAX);
             });
             let response = self.call(request).await?;
-            let refused = response.topics.iter().find_map(|topic| match ErrorCode(topic.error_code) {
-                ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS => None,
-                code => Some((code, topic)),
-            });
-            let Some((code, topic)) = refused else { return Ok(()) };
+            let refused =
+                response
+                    .topics
+                    .iter()
+                    .find_map(|topic| match ErrorCode(topic.error_code) {
+                        ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS => None,
+                        code => Some((code, topic)),
+                    });
+            let Some((code, topic)) = refused else {
+                return Ok(());
+            };
             failed += 1;
             let pause = self.pause(failed);
             let now = self.clock().now().instant;
@@ -109,6 +125,10 @@ impl Client {
     }
 
     fn pause(&self, failed: u32) -> std::time::Duration {
-        backoff::pause(failed, self.config().retry_backoff, &mut self.shared.common.random.lock())
+        backoff::pause(
+            failed,
+            self.config().retry_backoff,
+            &mut self.shared.common.random.lock(),
+        )
     }
 }

@@ -46,11 +46,19 @@ pub struct Writer {
 
 impl Writer {
     pub(crate) fn new(client: Client, session: Arc<Session>) -> Self {
-        let slot = session.config.topic.as_deref().map(|topic| session.topic(topic));
+        let slot = session
+            .config
+            .topic
+            .as_deref()
+            .map(|topic| session.topic(topic));
         if let Some(slot) = &slot {
             slot.want(&session);
         }
-        Self { client, session, slot }
+        Self {
+            client,
+            session,
+            slot,
+        }
     }
 
     /// Writes one record: waits for room, then for the outcome.
@@ -124,7 +132,11 @@ impl Writer {
     pub async fn flush(&self) -> Result<(), Error> {
         let receipt = self.session.flush();
         std::future::poll_fn(|cx| receipt.poll_settled(cx)).await;
-        if self.session.inbox.is_closed() { Err(Error::closed()) } else { Ok(()) }
+        if self.session.inbox.is_closed() {
+            Err(Error::closed())
+        } else {
+            Ok(())
+        }
     }
 
     /// Accepts nothing more, on no clone, and waits up to `limit` for what was accepted.
@@ -134,7 +146,12 @@ impl Writer {
     /// What could not be delivered in time, message by message, each with its outcome.
     #[doc(alias = "Close")]
     pub async fn close(&self, limit: Duration) -> Result<(), Undelivered> {
-        close_all(std::slice::from_ref(&self.session), &self.client.shared, limit).await
+        close_all(
+            std::slice::from_ref(&self.session),
+            &self.client.shared,
+            limit,
+        )
+        .await
     }
 
     /// The client that this writer was made from.
@@ -171,14 +188,20 @@ impl Writer {
         for record in records {
             let size = BatchBuilder::size_bound(record);
             if BatchHeader::SIZE + size > limit {
-                let message = format!("a record of up to {size} bytes does not fit a batch of {limit} (batch_bytes)");
-                return Err(Error::new(ErrorKind::TooLarge, message).with_outcome(Outcome::NotWritten));
+                let message = format!(
+                    "a record of up to {size} bytes does not fit a batch of {limit} (batch_bytes)"
+                );
+                return Err(
+                    Error::new(ErrorKind::TooLarge, message).with_outcome(Outcome::NotWritten)
+                );
             }
             bytes += size;
         }
         let total = self.session.ledger.total();
         if bytes > total {
-            let message = format!("a call of up to {bytes} bytes does not fit the buffer of {total} (buffer_bytes)");
+            let message = format!(
+                "a call of up to {bytes} bytes does not fit the buffer of {total} (buffer_bytes)"
+            );
             return Err(Error::new(ErrorKind::TooLarge, message).with_outcome(Outcome::NotWritten));
         }
         Ok(bytes)
@@ -190,9 +213,16 @@ impl Writer {
         records: &'r [Record<'a>],
     ) -> Result<impl Iterator<Item = (Arc<TopicSlot>, &'r [Record<'a>])>, Error> {
         if self.slot.is_none() && records.iter().any(|r| r.topic.is_none()) {
-            return Err(Error::new(ErrorKind::Misuse, "neither the record nor the writer names a topic"));
+            return Err(Error::new(
+                ErrorKind::Misuse,
+                "neither the record nor the writer names a topic",
+            ));
         }
-        if let Some(topic) = records.iter().filter_map(|r| r.topic).find(|t| t.is_empty() || t.len() > 249) {
+        if let Some(topic) = records
+            .iter()
+            .filter_map(|r| r.topic)
+            .find(|t| t.is_empty() || t.len() > 249)
+        {
             let message = format!("a topic name has 1 to 249 bytes, this one {}", topic.len());
             return Err(Error::new(ErrorKind::Misuse, message));
         }
@@ -214,8 +244,16 @@ impl Writer {
         let receipt = Receipt::new(records.len() as u32);
         let mut first = 0;
         for run in records.chunk_by(|a, b| a.topic == b.topic) {
-            if let Some((slot, topic)) = self.slot_of(&run[0]).and_then(|slot| slot.get().map(|topic| (slot, topic))) {
-                let mut push = Push { session: &self.session, receipt: &receipt, urgent, now };
+            if let Some((slot, topic)) = self
+                .slot_of(&run[0])
+                .and_then(|slot| slot.get().map(|topic| (slot, topic)))
+            {
+                let push = Push {
+                    session: &self.session,
+                    receipt: &receipt,
+                    urgent,
+                    now,
+                };
                 push.topic(self.session.config.balancer, &slot, &topic, run, first);
             }
             first += run.len() as u32;
@@ -234,7 +272,14 @@ struct Push<'p> {
 
 impl Push<'_> {
     /// Records of one topic: neighbours for one partition go in under one lock.
-    fn topic(&mut self, balancer: Balancer, slot: &TopicSlot, topic: &WriterTopic, records: &[Record<'_>], first: u32) {
+    fn topic(
+        &self,
+        balancer: Balancer,
+        slot: &TopicSlot,
+        topic: &WriterTopic,
+        records: &[Record<'_>],
+        first: u32,
+    ) {
         let mut pick = Picker::new(balancer, slot, topic, records);
         let mut from = 0;
         let mut partition = pick.pick(&records[0]);
@@ -251,13 +296,15 @@ impl Push<'_> {
         }
     }
 
-    fn partition(&mut self, queue: &Arc<PartitionQueue>, records: &[Record<'_>], first: u32) {
+    fn partition(&self, queue: &Arc<PartitionQueue>, records: &[Record<'_>], first: u32) {
         let mut inner = queue.inner.lock();
         let (mut from, mut place, mut bytes) = (0, 0, 0);
         for (at, record) in records.iter().enumerate() {
             if !inner.queue.fits(record) {
                 if at > from {
-                    let part = self.receipt.range(first + from as u32, (at - from) as u32, place, bytes);
+                    let part =
+                        self.receipt
+                            .range(first + from as u32, (at - from) as u32, place, bytes);
                     inner.queue.attach(part, self.urgent);
                 }
                 inner.queue.open(self.session.buffer(), self.now);
@@ -269,13 +316,20 @@ impl Push<'_> {
             }
             bytes += BatchBuilder::size_bound(record);
         }
-        let part = self.receipt.range(first + from as u32, (records.len() - from) as u32, place, bytes);
+        let part = self.receipt.range(
+            first + from as u32,
+            (records.len() - from) as u32,
+            place,
+            bytes,
+        );
         inner.queue.attach(part, self.urgent);
         let watch = !std::mem::replace(&mut inner.watched, true);
         let mut resolved = Vec::new();
         let then = queue.settle(&mut inner, &mut resolved);
         drop(inner);
-        resolved.into_iter().for_each(|r| self.session.resolve(queue, r));
+        resolved
+            .into_iter()
+            .for_each(|r| self.session.resolve(queue, r));
         queue.then(then);
         if watch {
             self.session.inbox.tell(Note::Watch(queue.clone()));
@@ -294,27 +348,43 @@ struct Picker<'p> {
 }
 
 impl<'p> Picker<'p> {
-    fn new(balancer: Balancer, slot: &TopicSlot, topic: &'p WriterTopic, records: &[Record<'_>]) -> Self {
+    fn new(
+        balancer: Balancer,
+        slot: &TopicSlot,
+        topic: &'p WriterTopic,
+        records: &[Record<'_>],
+    ) -> Self {
         let available = |turn: u64| {
             let at = (turn % topic.available.len().max(1) as u64) as usize;
             topic.available.get(at).map_or(0, |p| *p as usize)
         };
-        let mut picker = Self { balancer, topic, sticky: 0, turn: 0 };
+        let mut picker = Self {
+            balancer,
+            topic,
+            sticky: 0,
+            turn: 0,
+        };
         match balancer {
             Balancer::Sticky => {
-                let keyless = records.iter().filter(|r| r.key.is_none() && r.partition.is_none());
+                let keyless = records
+                    .iter()
+                    .filter(|r| r.key.is_none() && r.partition.is_none());
                 let bytes: usize = keyless.map(BatchBuilder::size_bound).sum();
                 if bytes > 0 {
                     let mut turn = 0;
-                    let _ = slot.sticky.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
-                        let (next, now) = balancer::stick(word, bytes);
-                        turn = now;
-                        Some(next)
-                    });
+                    let _ =
+                        slot.sticky
+                            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                                let (next, now) = balancer::stick(word, bytes);
+                                turn = now;
+                                Some(next)
+                            });
                     picker.sticky = available(u64::from(turn));
                 }
             }
-            Balancer::RoundRobin => picker.turn = slot.turn.fetch_add(records.len() as u64, Ordering::Relaxed),
+            Balancer::RoundRobin => {
+                picker.turn = slot.turn.fetch_add(records.len() as u64, Ordering::Relaxed)
+            }
         }
         picker
     }
@@ -324,7 +394,9 @@ impl<'p> Picker<'p> {
             return partition as usize;
         }
         match (self.balancer, record.key) {
-            (Balancer::Sticky, Some(key)) => balancer::murmur2_partition(key, self.topic.partitions.len()) as usize,
+            (Balancer::Sticky, Some(key)) => {
+                balancer::murmur2_partition(key, self.topic.partitions.len()) as usize
+            }
             (Balancer::Sticky, None) => self.sticky,
             (Balancer::RoundRobin, _) => {
                 let turn = self.turn;
@@ -335,20 +407,31 @@ impl<'p> Picker<'p> {
     }
 }
 
-fn check_partitions(slot: &TopicSlot, topic: &WriterTopic, records: &[Record<'_>]) -> Result<(), Error> {
+fn check_partitions(
+    slot: &TopicSlot,
+    topic: &WriterTopic,
+    records: &[Record<'_>],
+) -> Result<(), Error> {
     let count = topic.partitions.len();
     let wrong = |p: &i32| usize::try_from(*p).map_or(true, |p| p >= count);
     match records.iter().filter_map(|r| r.partition).find(wrong) {
         None => Ok(()),
         Some(partition) => {
-            let message = format!("topic {} has {count} partitions, and no partition {partition}", slot.name);
+            let message = format!(
+                "topic {} has {count} partitions, and no partition {partition}",
+                slot.name
+            );
             Err(Error::new(ErrorKind::UnknownPartition, message).with_outcome(Outcome::NotWritten))
         }
     }
 }
 
 /// Closes sessions: waits up to `limit` for what they accepted, gives up the rest, and hands that back.
-pub(super) async fn close_all(sessions: &[Arc<Session>], shared: &Shared, limit: Duration) -> Result<(), Undelivered> {
+pub(super) async fn close_all(
+    sessions: &[Arc<Session>],
+    shared: &Shared,
+    limit: Duration,
+) -> Result<(), Undelivered> {
     let deadline = shared.common.clock.now().instant + limit;
     let receipts: Vec<_> = sessions
         .iter()
@@ -360,23 +443,47 @@ pub(super) async fn close_all(sessions: &[Arc<Session>], shared: &Shared, limit:
         .collect();
     let settled = |cx: &mut Context<'_>| receipts.iter().all(|r| r.poll_settled(cx).is_ready());
     let mut alarm = pin!(shared.sleep_until(deadline));
-    std::future::poll_fn(|cx| match settled(cx) || alarm.as_mut().poll(cx).is_ready() {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
-    })
+    std::future::poll_fn(
+        |cx| match settled(cx) || alarm.as_mut().poll(cx).is_ready() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        },
+    )
     .await;
-    let late = Error::new(ErrorKind::Closed, "the writer was closed before this was delivered");
+    let late = Error::new(
+        ErrorKind::Closed,
+        "the writer was closed before this was delivered",
+    );
     for session in sessions {
         session.end(&late);
-        session.queues().iter().for_each(|queue| queue.end_in_flight(&late));
+        session
+            .queues()
+            .iter()
+            .for_each(|queue| queue.end_in_flight(&late));
     }
-    std::future::poll_fn(|cx| if settled(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
-    let messages: Vec<_> = sessions.iter().flat_map(|session| session.take_undelivered()).collect();
-    if messages.is_empty() { Ok(()) } else { Err(Undelivered::new(messages)) }
+    std::future::poll_fn(|cx| {
+        if settled(cx) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    let messages: Vec<_> = sessions
+        .iter()
+        .flat_map(|session| session.take_undelivered())
+        .collect();
+    if messages.is_empty() {
+        Ok(())
+    } else {
+        Err(Undelivered::new(messages))
+    }
 }
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").field("config", &self.session.config).finish_non_exhaustive()
+        f.debug_struct("Writer")
+            .field("config", &self.session.config)
+            .finish_non_exhaustive()
     }
 }

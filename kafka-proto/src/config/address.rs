@@ -20,19 +20,27 @@ impl Address {
     ///
     /// No host, no valid port, or an IPv6 address without brackets.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let wrong = |why: &str| ConfigError::new("brokers", format!("{text:?} is not host:port: {why}"));
+        let wrong =
+            |why: &str| ConfigError::new("brokers", format!("{text:?} is not host:port: {why}"));
         let text = text.trim();
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
-                let (host, rest) = rest.split_once(']').ok_or_else(|| wrong("the bracket is not closed"))?;
+                let (host, rest) = rest
+                    .split_once(']')
+                    .ok_or_else(|| wrong("the bracket is not closed"))?;
                 let port = match rest {
                     "" => None,
-                    rest => Some(rest.strip_prefix(':').ok_or_else(|| wrong("after the bracket comes :port"))?),
+                    rest => Some(
+                        rest.strip_prefix(':')
+                            .ok_or_else(|| wrong("after the bracket comes :port"))?,
+                    ),
                 };
                 (host, port)
             }
             None => match text.split_once(':') {
-                Some((_, port)) if port.contains(':') => return Err(wrong("an IPv6 address goes in brackets")),
+                Some((_, port)) if port.contains(':') => {
+                    return Err(wrong("an IPv6 address goes in brackets"));
+                }
                 Some((host, port)) => (host, Some(port)),
                 None => (text, None),
             },
@@ -45,16 +53,29 @@ impl Address {
         }
         let port = match port {
             None => 9092,
-            Some(port) => port.parse().ok().filter(|p| *p != 0).ok_or_else(|| wrong("the port is not 1 to 65535"))?,
+            Some(port) => port
+                .parse()
+                .ok()
+                .filter(|p| *p != 0)
+                .ok_or_else(|| wrong("the port is not 1 to 65535"))?,
         };
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
     }
 
     pub(crate) fn list(text: &str) -> Result<Vec<Self>, ConfigError> {
-        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let entries = text
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty());
         let list = entries.map(Self::parse).collect::<Result<Vec<_>, _>>()?;
         if list.is_empty() {
-            return Err(ConfigError::new("brokers", "no broker is named: give host:port, several separated by commas"));
+            return Err(ConfigError::new(
+                "brokers",
+                "no broker is named: give host:port, several separated by commas",
+            ));
         }
         Ok(list)
     }
@@ -91,7 +112,19 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_an_error_that_names_the_setting() {
-        for text in ["", ",", ":9092", "a:0", "a:65536", "a:b", "::1", "[::1", "[::1]9092", "http://a:80", "PLAINTEXT://a"] {
+        for text in [
+            "",
+            ",",
+            ":9092",
+            "a:0",
+            "a:65536",
+            "a:b",
+            "::1",
+            "[::1",
+            "[::1]9092",
+            "http://a:80",
+            "PLAINTEXT://a",
+        ] {
             let error = Address::list(text).expect_err(text);
             assert_eq!(error.field(), "brokers");
         }

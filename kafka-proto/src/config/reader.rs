@@ -76,7 +76,9 @@ impl ReaderConfig {
     /// These partitions.
     #[doc(alias = "assign")]
     pub fn partitions<T: Into<String>>(partitions: impl IntoIterator<Item = (T, i32)>) -> Self {
-        Self::from_source(Source::Partitions(partitions.into_iter().map(|(t, p)| (t.into(), p)).collect()))
+        Self::from_source(Source::Partitions(
+            partitions.into_iter().map(|(t, p)| (t.into(), p)).collect(),
+        ))
     }
 
     fn from_source(source: Source) -> Self {
@@ -105,38 +107,55 @@ impl ReaderConfig {
     /// How many bytes a broker gathers before it answers, unless `max_wait` ends first. Default: 1.
     #[doc(alias = "fetch.min.bytes")]
     pub fn min_bytes(self, bytes: i32) -> Self {
-        Self { min_bytes: bytes, ..self }
+        Self {
+            min_bytes: bytes,
+            ..self
+        }
     }
 
     /// The most bytes of one answer. Default: 16 MiB. A batch that is larger comes all the same, alone.
     #[doc(alias = "fetch.max.bytes")]
     pub fn max_bytes(self, bytes: i32) -> Self {
-        Self { max_bytes: bytes, ..self }
+        Self {
+            max_bytes: bytes,
+            ..self
+        }
     }
 
     /// The most bytes of one partition in an answer. Default: 1 MiB.
     #[doc(alias = "max.partition.fetch.bytes")]
     pub fn partition_bytes(self, bytes: i32) -> Self {
-        Self { partition_bytes: bytes, ..self }
+        Self {
+            partition_bytes: bytes,
+            ..self
+        }
     }
 
     /// How long a broker may wait for `min_bytes`. Default: 500 ms. New messages come at once all the same.
     #[doc(alias = "fetch.max.wait.ms")]
     pub fn max_wait(self, limit: Duration) -> Self {
-        Self { max_wait: limit, ..self }
+        Self {
+            max_wait: limit,
+            ..self
+        }
     }
 
     /// Whether the checksum of each batch is checked. Default: yes.
     #[doc(alias = "check.crcs")]
     pub fn check_crcs(self, check: bool) -> Self {
-        Self { check_crcs: check, ..self }
+        Self {
+            check_crcs: check,
+            ..self
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let fault = |field, why: &'static str| Err(ConfigError::new(field, why));
         match &self.source {
             Source::Topic(topic) if topic.is_empty() => return fault("topic", "must not be empty"),
-            Source::Partitions(list) if list.is_empty() => return fault("partitions", "must name at least one"),
+            Source::Partitions(list) if list.is_empty() => {
+                return fault("partitions", "must name at least one");
+            }
             Source::Partitions(list) if list.iter().any(|(t, _)| t.is_empty()) => {
                 return fault("partitions", "a topic must not be empty");
             }

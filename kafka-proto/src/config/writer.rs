@@ -57,7 +57,10 @@ pub struct WriterConfig {
 impl WriterConfig {
     /// Settings for one topic.
     pub fn topic(topic: impl Into<String>) -> Self {
-        Self { topic: Some(topic.into()), ..Self::any_topic() }
+        Self {
+            topic: Some(topic.into()),
+            ..Self::any_topic()
+        }
     }
 
     /// Settings without a topic: each record names its own.
@@ -96,13 +99,19 @@ impl WriterConfig {
     /// otherwise. A single record may not be larger either.
     #[doc(alias = "batch.size")]
     pub fn batch_bytes(self, bytes: usize) -> Self {
-        Self { batch_bytes: bytes, ..self }
+        Self {
+            batch_bytes: bytes,
+            ..self
+        }
     }
 
     /// The most bytes of one request, which carries one batch for each of several partitions. Default: 8 MiB.
     #[doc(alias = "max.request.size")]
     pub fn request_bytes(self, bytes: usize) -> Self {
-        Self { request_bytes: bytes, ..self }
+        Self {
+            request_bytes: bytes,
+            ..self
+        }
     }
 
     /// How long a batch for which nobody waits may stay open for more. Default: zero. Under load batches grow without it,
@@ -115,34 +124,48 @@ impl WriterConfig {
     /// How long an accepted record may take until its outcome, with all retries. Default: 120 s.
     #[doc(alias = "delivery.timeout.ms")]
     pub fn delivery_timeout(self, limit: Duration) -> Self {
-        Self { delivery_timeout: limit, ..self }
+        Self {
+            delivery_timeout: limit,
+            ..self
+        }
     }
 
     /// How many bytes may be accepted and not resolved. Default: 64 MiB. `send` waits for room, `try_send` answers
     /// `Full`.
     #[doc(alias = "buffer.memory")]
     pub fn buffer_bytes(self, bytes: usize) -> Self {
-        Self { buffer_bytes: bytes, ..self }
+        Self {
+            buffer_bytes: bytes,
+            ..self
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let fault = |field, why: &'static str| Err(ConfigError::new(field, why));
         match &self.topic {
             Some(topic) if topic.is_empty() => return fault("topic", "must not be empty"),
-            Some(topic) if topic.len() > 249 => return fault("topic", "must be at most 249 bytes, Kafka's limit"),
+            Some(topic) if topic.len() > 249 => {
+                return fault("topic", "must be at most 249 bytes, Kafka's limit");
+            }
             _ => {}
         }
         if !(1 << 10..=1 << 30).contains(&self.batch_bytes) {
             return fault("batch_bytes", "must be 1 KiB to 1 GiB");
         }
         if self.request_bytes < self.batch_bytes || self.request_bytes > 1 << 30 {
-            return fault("request_bytes", "must be at least batch_bytes and at most 1 GiB");
+            return fault(
+                "request_bytes",
+                "must be at least batch_bytes and at most 1 GiB",
+            );
         }
         if self.buffer_bytes < self.batch_bytes {
             return fault("buffer_bytes", "must be at least batch_bytes");
         }
         if self.delivery_timeout < Duration::from_millis(1) || self.delivery_timeout < self.linger {
-            return fault("delivery_timeout", "must be at least 1 ms and not below linger");
+            return fault(
+                "delivery_timeout",
+                "must be at least 1 ms and not below linger",
+            );
         }
         Ok(())
     }

@@ -146,7 +146,9 @@ impl Error {
             _ => ErrorKind::Unreachable,
         };
         let scope = Scope::Connection(peer.into());
-        Self::new(kind, format!("connecting failed: {error}")).with_scope(scope).caused_by(error)
+        Self::new(kind, format!("connecting failed: {error}"))
+            .with_scope(scope)
+            .caused_by(error)
     }
 
     /// The error of a lookup that finds no leader: for adapters.
@@ -169,7 +171,9 @@ impl Error {
             _ => ErrorKind::Refused,
         };
         let message = match said {
-            Some(said) if !said.is_empty() => format!("the broker refused {doing}: {code} ({said})"),
+            Some(said) if !said.is_empty() => {
+                format!("the broker refused {doing}: {code} ({said})")
+            }
             _ => format!("the broker refused {doing}: {code}"),
         };
         let mut inner = Self::new(kind, message).into_inner();
@@ -181,7 +185,11 @@ impl Error {
 
     /// Bytes that are not the response they claim to be.
     pub(crate) fn decode(error: DecodeError, what: &str) -> Self {
-        Self::new(ErrorKind::Protocol, format!("the response to {what} cannot be read: {error}")).caused_by(error)
+        Self::new(
+            ErrorKind::Protocol,
+            format!("the response to {what} cannot be read: {error}"),
+        )
+        .caused_by(error)
     }
 
     pub(crate) fn corrupt(error: RecordError) -> Self {
@@ -207,7 +215,10 @@ impl Error {
     }
 
     pub(crate) fn in_partition(self, topic: &Arc<str>, partition: i32) -> Self {
-        self.with_scope(Scope::Partition { topic: topic.clone(), partition })
+        self.with_scope(Scope::Partition {
+            topic: topic.clone(),
+            partition,
+        })
     }
 
     /// What sort of failure.
@@ -244,10 +255,13 @@ impl Error {
             | ErrorKind::UnknownPartition
             | ErrorKind::Unsupported
             | ErrorKind::OffsetOutOfRange => Fault::Broker,
-            ErrorKind::Full | ErrorKind::TopicPending | ErrorKind::TooLarge | ErrorKind::Misuse => Fault::Caller,
-            ErrorKind::Closed | ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::Disconnected => {
-                Fault::Transport
+            ErrorKind::Full | ErrorKind::TopicPending | ErrorKind::TooLarge | ErrorKind::Misuse => {
+                Fault::Caller
             }
+            ErrorKind::Closed
+            | ErrorKind::TimedOut
+            | ErrorKind::Unreachable
+            | ErrorKind::Disconnected => Fault::Transport,
         }
     }
 
@@ -261,7 +275,9 @@ impl fmt::Display for Error {
         f.write_str(&self.0.message)?;
         match &self.0.scope {
             Scope::Call | Scope::Client => Ok(()),
-            Scope::Partition { topic, partition } => write!(f, " (partition {partition} of topic {topic})"),
+            Scope::Partition { topic, partition } => {
+                write!(f, " (partition {partition} of topic {topic})")
+            }
             Scope::Topic(topic) => write!(f, " (topic {topic})"),
             Scope::Connection(peer) => write!(f, " (connection to {peer})"),
         }
@@ -282,6 +298,9 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|e| e as &(dyn StdError + 'static))
+        self.0
+            .source
+            .as_deref()
+            .map(|e| e as &(dyn StdError + 'static))
     }
 }

@@ -48,14 +48,24 @@ impl WriteError {
 
     /// What became of the data: `Unknown` if that is so of any record.
     pub fn outcome(&self) -> Outcome {
-        let mut outcomes = self.results.iter().filter_map(|r| r.as_ref().err()).map(Error::outcome);
-        if outcomes.any(|o| o == Outcome::Unknown) { Outcome::Unknown } else { Outcome::NotWritten }
+        let mut outcomes = self
+            .results
+            .iter()
+            .filter_map(|r| r.as_ref().err())
+            .map(Error::outcome);
+        if outcomes.any(|o| o == Outcome::Unknown) {
+            Outcome::Unknown
+        } else {
+            Outcome::NotWritten
+        }
     }
 }
 
 impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
-        Self { results: vec![Err(error)] }
+        Self {
+            results: vec![Err(error)],
+        }
     }
 }
 
@@ -64,7 +74,11 @@ impl fmt::Display for WriteError {
         match (self.first(), self.results.len()) {
             (None, _) => f.write_str("nothing failed"),
             (Some(first), 1) => write!(f, "not written: {first}"),
-            (Some(first), all) => write!(f, "{} of {all} records not written, first: {first}", self.failed()),
+            (Some(first), all) => write!(
+                f,
+                "{} of {all} records not written, first: {first}",
+                self.failed()
+            ),
         }
     }
 }
@@ -100,8 +114,16 @@ impl Undelivered {
 
 impl fmt::Display for Undelivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unknown = self.messages.iter().filter(|m| m.error.outcome() == Outcome::Unknown).count();
-        write!(f, "{} messages not delivered before the close, {unknown} of them of unknown outcome", self.messages.len())
+        let unknown = self
+            .messages
+            .iter()
+            .filter(|m| m.error.outcome() == Outcome::Unknown)
+            .count();
+        write!(
+            f,
+            "{} messages not delivered before the close, {unknown} of them of unknown outcome",
+            self.messages.len()
+        )
     }
 }
 

@@ -26,7 +26,7 @@ impl Random {
 
     /// A number below `bound`; 0 for a bound of 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next_u64()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 }
 
@@ -45,12 +45,19 @@ mod tests {
     #[test]
     fn pauses_double_up_to_their_limit_and_repeat_with_the_seed() {
         let limits = (Duration::from_millis(50), Duration::from_secs(1));
-        let run = |seed| (1..40).map(|n| pause(n, limits, &mut Random::new(seed))).collect::<Vec<_>>();
+        let run = |seed| {
+            (1..40)
+                .map(|n| pause(n, limits, &mut Random::new(seed)))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(run(1), run(1));
         assert_ne!(run(1), run(2));
         for (n, base) in [(1, 50), (2, 100), (5, 800), (6, 1000), (39, 1000)] {
             let pause = run(3)[n - 1].as_millis();
-            assert!((base * 8 / 10..=base * 12 / 10).contains(&pause), "{n}: {pause}");
+            assert!(
+                (base * 8 / 10..=base * 12 / 10).contains(&pause),
+                "{n}: {pause}"
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ use super::{
     backoff::{Random, pause},
 };
 use crate::{
-    api::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic},
+    api::metadata::{
+        MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
+    },
     config::Address,
     error::ErrorCode,
     wire::Uuid,
@@ -125,9 +127,15 @@ impl Cluster {
 
     /// The topics with partitions: name, number of partitions, and the partitions that have a leader.
     pub fn known_topics(&self) -> impl Iterator<Item = (&Arc<str>, usize, Vec<i32>)> {
-        let known = self.topics.iter().filter(|(_, topic)| !topic.partitions.is_empty());
+        let known = self
+            .topics
+            .iter()
+            .filter(|(_, topic)| !topic.partitions.is_empty());
         known.map(|(name, topic)| {
-            let led = (0..).zip(&topic.partitions).filter(|(_, p)| p.leader.is_some()).map(|(i, _)| i);
+            let led = (0..)
+                .zip(&topic.partitions)
+                .filter(|(_, p)| p.leader.is_some())
+                .map(|(i, _)| i);
             (name, topic.partitions.len(), led.collect())
         })
     }
@@ -136,7 +144,9 @@ impl Cluster {
     pub fn leader(&self, topic: &str, partition: i32) -> Option<(i32, Partition)> {
         let at = usize::try_from(partition).ok()?;
         let partition = *self.topics.get(topic)?.partitions.get(at)?;
-        let leader = partition.leader.filter(|id| self.brokers.contains_key(id))?;
+        let leader = partition
+            .leader
+            .filter(|id| self.brokers.contains_key(id))?;
         Some((leader, partition))
     }
 
@@ -149,7 +159,8 @@ impl Cluster {
         self.asked = true;
         self.urgent = false;
         Some(MetadataRequest::build(|r| {
-            let each = |name: &Arc<str>| MetadataRequestTopic::build(|t| t.name = Some(name.to_string()));
+            let each =
+                |name: &Arc<str>| MetadataRequestTopic::build(|t| t.name = Some(name.to_string()));
             r.topics = Some(self.topics.keys().map(each).collect());
             r.allow_auto_topic_creation = false;
         }))
@@ -175,7 +186,12 @@ impl Cluster {
     }
 
     /// Takes an answer and returns the topics about which it says something.
-    pub fn handle_response(&mut self, response: &MetadataResponse, now: Now, random: &mut Random) -> Vec<Arc<str>> {
+    pub fn handle_response(
+        &mut self,
+        response: &MetadataResponse,
+        now: Now,
+        random: &mut Random,
+    ) -> Vec<Arc<str>> {
         let at = now.instant;
         self.asked = false;
         self.due = Some(at + self.max_age);
@@ -183,7 +199,13 @@ impl Cluster {
             self.known = true;
             let each = response.brokers.iter().filter_map(|b| {
                 let port = u16::try_from(b.port).ok()?;
-                Some((b.node_id, Address { host: b.host.clone(), port }))
+                Some((
+                    b.node_id,
+                    Address {
+                        host: b.host.clone(),
+                        port,
+                    },
+                ))
             });
             self.brokers = each.collect();
             self.controller = Some(response.controller_id).filter(|id| *id >= 0);
@@ -192,12 +214,19 @@ impl Cluster {
         let mut short = response.brokers.is_empty();
         for answer in &response.topics {
             let Some(name) = &answer.name else { continue };
-            let Some((name, topic)) = self.topics.get_key_value(name.as_str()).map(|(k, v)| (k.clone(), v.clone())) else {
+            let Some((name, topic)) = self
+                .topics
+                .get_key_value(name.as_str())
+                .map(|(k, v)| (k.clone(), v.clone()))
+            else {
                 continue;
             };
             let topic = topic.after(answer, at, self.max_age);
             short |= topic.partitions.is_empty() && !topic.is_denied(at);
-            short |= topic.partitions.iter().any(|p| p.leader.is_none_or(|id| !self.brokers.contains_key(&id)));
+            short |= topic
+                .partitions
+                .iter()
+                .any(|p| p.leader.is_none_or(|id| !self.brokers.contains_key(&id)));
             self.topics.insert(name.clone(), topic);
             touched.push(name);
         }
@@ -212,13 +241,17 @@ impl Cluster {
 impl Topic {
     /// Why the topic cannot be used: its brokers have denied it for long enough.
     pub fn denial(&self, now: Instant) -> Option<ErrorCode> {
-        self.error.filter(|code| self.is_denied(now) && self.partitions.is_empty() && *code != ErrorCode::NONE)
+        self.error.filter(|code| {
+            self.is_denied(now) && self.partitions.is_empty() && *code != ErrorCode::NONE
+        })
     }
 
     fn is_denied(&self, now: Instant) -> bool {
         match self.error {
             Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID) => {
-                let since = self.denied_since.is_some_and(|at| now.duration_since(at) >= DENIAL_TIME);
+                let since = self
+                    .denied_since
+                    .is_some_and(|at| now.duration_since(at) >= DENIAL_TIME);
                 self.denials >= DENIALS && since
             }
             Some(code) => !code.is_retriable(),
@@ -241,15 +274,34 @@ impl Topic {
         let recreated = self.id != Uuid::default() && answer.topic_id != self.id;
         let stale = self.seen.is_none_or(|at| now.duration_since(at) >= max_age);
         let trusted = recreated || stale;
-        let highest = answer.partitions.iter().map(|p| p.partition_index).max().unwrap_or(-1);
-        let count = usize::try_from(highest + 1).unwrap_or(0).min(answer.partitions.len());
-        let mut partitions = vec![Partition { leader: None, epoch: -1 }; count];
+        let highest = answer
+            .partitions
+            .iter()
+            .map(|p| p.partition_index)
+            .max()
+            .unwrap_or(-1);
+        let count = usize::try_from(highest + 1)
+            .unwrap_or(0)
+            .min(answer.partitions.len());
+        let mut partitions = vec![
+            Partition {
+                leader: None,
+                epoch: -1
+            };
+            count
+        ];
         for partition in &answer.partitions {
-            let Some(slot) = usize::try_from(partition.partition_index).ok().and_then(|i| partitions.get_mut(i)) else {
+            let Some(slot) = usize::try_from(partition.partition_index)
+                .ok()
+                .and_then(|i| partitions.get_mut(i))
+            else {
                 continue;
             };
             let leader = Some(partition.leader_id).filter(|id| *id >= 0);
-            *slot = Partition { leader, epoch: partition.leader_epoch };
+            *slot = Partition {
+                leader,
+                epoch: partition.leader_epoch,
+            };
         }
         for (new, old) in partitions.iter_mut().zip(&self.partitions) {
             // an answer from a broker that lags behind
@@ -261,7 +313,14 @@ impl Topic {
         if !recreated && partitions.len() < self.partitions.len() {
             partitions.extend_from_slice(&self.partitions[partitions.len()..]);
         }
-        Self { id: answer.topic_id, partitions, error: None, denials: 0, denied_since: None, seen: Some(now) }
+        Self {
+            id: answer.topic_id,
+            partitions,
+            error: None,
+            denials: 0,
+            denied_since: None,
+            seen: Some(now),
+        }
     }
 }
 
@@ -270,21 +329,35 @@ mod tests {
     use super::*;
     use crate::api::metadata::{MetadataResponseBroker, MetadataResponsePartition};
 
-    #[allow(clippy::disallowed_methods, reason = "tests need a moment to begin with")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "tests need a moment to begin with"
+    )]
     fn now() -> Now {
-        Now { instant: Instant::now(), unix_ms: 0 }
+        Now {
+            instant: Instant::now(),
+            unix_ms: 0,
+        }
     }
 
     fn cluster() -> (Cluster, Random, Now) {
         let backoff = (Duration::from_millis(100), Duration::from_secs(1));
-        (Cluster::new(Duration::from_secs(300), backoff), Random::new(1), now())
+        (
+            Cluster::new(Duration::from_secs(300), backoff),
+            Random::new(1),
+            now(),
+        )
     }
 
     /// `leaders`: (leader, epoch) by partition.
     fn answer(topic: &str, code: ErrorCode, id: u8, leaders: &[(i32, i32)]) -> MetadataResponse {
         MetadataResponse::build(|r| {
             r.brokers = (1..=2)
-                .map(|id| MetadataResponseBroker::build(|b| (b.node_id, b.host, b.port) = (id, "h".into(), 9000 + id)))
+                .map(|id| {
+                    MetadataResponseBroker::build(|b| {
+                        (b.node_id, b.host, b.port) = (id, "h".into(), 9000 + id)
+                    })
+                })
                 .collect();
             r.controller_id = 2;
             r.topics = vec![MetadataResponseTopic::build(|t| {
@@ -296,7 +369,8 @@ mod tests {
                     .enumerate()
                     .map(|(i, (leader, epoch))| {
                         MetadataResponsePartition::build(|p| {
-                            (p.partition_index, p.leader_id, p.leader_epoch) = (i as i32, *leader, *epoch);
+                            (p.partition_index, p.leader_id, p.leader_epoch) =
+                                (i as i32, *leader, *epoch);
                         })
                     })
                     .collect();
@@ -309,13 +383,23 @@ mod tests {
         let (mut cluster, mut random, mut now) = cluster();
         cluster.want(&"orders".into());
         let request = cluster.poll_request(now.instant).expect("due");
-        assert_eq!(request.topics.expect("some")[0].name.as_deref(), Some("orders"));
+        assert_eq!(
+            request.topics.expect("some")[0].name.as_deref(),
+            Some("orders")
+        );
         assert!(cluster.poll_request(now.instant).is_none(), "one at a time");
-        cluster.handle_response(&answer("orders", ErrorCode::NONE, 1, &[(1, 0), (2, 0)]), now, &mut random);
+        cluster.handle_response(
+            &answer("orders", ErrorCode::NONE, 1, &[(1, 0), (2, 0)]),
+            now,
+            &mut random,
+        );
         assert_eq!(cluster.leader("orders", 1).map(|l| l.0), Some(2));
         assert_eq!(cluster.controller(), Some(2));
         assert!(cluster.poll_request(now.instant).is_none());
-        assert_eq!(cluster.poll_timeout(), Some(now.instant + Duration::from_secs(300)));
+        assert_eq!(
+            cluster.poll_timeout(),
+            Some(now.instant + Duration::from_secs(300))
+        );
         now.instant += Duration::from_secs(300);
         assert!(cluster.poll_request(now.instant).is_some());
     }
@@ -325,11 +409,23 @@ mod tests {
     fn an_older_epoch_is_ignored_until_what_is_known_is_too_old() {
         let (mut cluster, mut random, mut now) = cluster();
         cluster.want(&"t".into());
-        cluster.handle_response(&answer("t", ErrorCode::NONE, 1, &[(1, 5)]), now, &mut random);
-        cluster.handle_response(&answer("t", ErrorCode::NONE, 1, &[(2, 4)]), now, &mut random);
+        cluster.handle_response(
+            &answer("t", ErrorCode::NONE, 1, &[(1, 5)]),
+            now,
+            &mut random,
+        );
+        cluster.handle_response(
+            &answer("t", ErrorCode::NONE, 1, &[(2, 4)]),
+            now,
+            &mut random,
+        );
         assert_eq!(cluster.leader("t", 0).map(|l| l.0), Some(1));
         now.instant += Duration::from_secs(300);
-        cluster.handle_response(&answer("t", ErrorCode::NONE, 1, &[(2, 4)]), now, &mut random);
+        cluster.handle_response(
+            &answer("t", ErrorCode::NONE, 1, &[(2, 4)]),
+            now,
+            &mut random,
+        );
         assert_eq!(cluster.leader("t", 0).map(|l| l.0), Some(2));
     }
 
@@ -338,8 +434,16 @@ mod tests {
     fn a_new_topic_id_starts_epochs_afresh() {
         let (mut cluster, mut random, now) = cluster();
         cluster.want(&"t".into());
-        cluster.handle_response(&answer("t", ErrorCode::NONE, 1, &[(1, 5), (1, 5)]), now, &mut random);
-        cluster.handle_response(&answer("t", ErrorCode::NONE, 2, &[(2, 0)]), now, &mut random);
+        cluster.handle_response(
+            &answer("t", ErrorCode::NONE, 1, &[(1, 5), (1, 5)]),
+            now,
+            &mut random,
+        );
+        cluster.handle_response(
+            &answer("t", ErrorCode::NONE, 2, &[(2, 0)]),
+            now,
+            &mut random,
+        );
         assert_eq!(cluster.topic("t").expect("known").partitions.len(), 1);
         assert_eq!(cluster.leader("t", 0).map(|l| l.0), Some(2));
     }
@@ -349,14 +453,30 @@ mod tests {
     fn a_topic_without_leader_or_partitions_for_a_while_is_asked_for_again_after_a_pause() {
         let (mut cluster, mut random, mut now) = cluster();
         cluster.want(&"t".into());
-        cluster.handle_response(&answer("t", ErrorCode::NONE, 1, &[(1, 0), (-1, 0)]), now, &mut random);
+        cluster.handle_response(
+            &answer("t", ErrorCode::NONE, 1, &[(1, 0), (-1, 0)]),
+            now,
+            &mut random,
+        );
         assert_eq!(cluster.leader("t", 1), None);
         assert!(cluster.poll_request(now.instant).is_none());
         now.instant += Duration::from_millis(120);
         assert!(cluster.poll_request(now.instant).is_some());
-        cluster.handle_response(&answer("t", ErrorCode::NONE, 1, &[(1, 0)]), now, &mut random);
-        assert_eq!(cluster.topic("t").expect("known").partitions.len(), 2, "a lagging broker takes nothing away");
-        cluster.handle_response(&answer("t", ErrorCode::LEADER_NOT_AVAILABLE, 1, &[]), now, &mut random);
+        cluster.handle_response(
+            &answer("t", ErrorCode::NONE, 1, &[(1, 0)]),
+            now,
+            &mut random,
+        );
+        assert_eq!(
+            cluster.topic("t").expect("known").partitions.len(),
+            2,
+            "a lagging broker takes nothing away"
+        );
+        cluster.handle_response(
+            &answer("t", ErrorCode::LEADER_NOT_AVAILABLE, 1, &[]),
+            now,
+            &mut random,
+        );
         assert_eq!(cluster.leader("t", 0).map(|l| l.0), Some(1));
     }
 
@@ -368,12 +488,19 @@ mod tests {
         for _ in 0..6 {
             cluster.handle_response(&unknown, now, &mut random);
         }
-        assert_eq!(cluster.topic("t").expect("wanted").denial(now.instant), None);
+        assert_eq!(
+            cluster.topic("t").expect("wanted").denial(now.instant),
+            None
+        );
         now.instant += Duration::from_secs(3);
         cluster.handle_response(&unknown, now, &mut random);
         let denial = cluster.topic("t").expect("wanted").denial(now.instant);
         assert_eq!(denial, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
-        cluster.handle_response(&answer("t", ErrorCode::TOPIC_AUTHORIZATION_FAILED, 0, &[]), now, &mut random);
+        cluster.handle_response(
+            &answer("t", ErrorCode::TOPIC_AUTHORIZATION_FAILED, 0, &[]),
+            now,
+            &mut random,
+        );
         let denial = cluster.topic("t").expect("wanted").denial(now.instant);
         assert_eq!(denial, Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
     }

@@ -124,7 +124,9 @@ impl Cursor {
 
     /// The question for an offset, if one is to be asked now: the timestamp of ListOffsets.
     pub fn wants_offset(&self, now: Instant) -> Option<(i64, i32, Ticket)> {
-        let State::ExpectOffset(start) = self.state else { return None };
+        let State::ExpectOffset(start) = self.state else {
+            return None;
+        };
         let timestamp = match start {
             StartOffset::First => -2,
             StartOffset::Time(at) => at,
@@ -135,11 +137,17 @@ impl Cursor {
 
     /// The question for records, if some are wanted now: not while enough is buffered.
     pub fn wants_fetch(&self, now: Instant) -> Option<(FetchAt, Ticket)> {
-        let State::Fetching(offset) = self.state else { return None };
+        let State::Fetching(offset) = self.state else {
+            return None;
+        };
         if self.is_pausing(now) || self.buffered_bytes >= self.max_bytes as usize {
             return None;
         }
-        let at = FetchAt { offset, leader_epoch: self.leader_epoch, max_bytes: self.grown_bytes };
+        let at = FetchAt {
+            offset,
+            leader_epoch: self.leader_epoch,
+            max_bytes: self.grown_bytes,
+        };
         Some((at, Ticket(self.ticket)))
     }
 
@@ -184,7 +192,9 @@ impl Cursor {
         now: Now,
         pause: impl FnOnce(u32) -> Duration,
     ) -> Verdict {
-        let State::Fetching(from) = self.state else { return Verdict::Again };
+        let State::Fetching(from) = self.state else {
+            return Verdict::Again;
+        };
         if ticket.0 != self.ticket {
             return Verdict::Again;
         }
@@ -216,7 +226,12 @@ impl Cursor {
         let next = next.max(from);
         self.state = State::Fetching(next);
         self.buffered_bytes += records.len();
-        self.buffered.push_back(Fetched { records, from, next, high_watermark: answer.high_watermark });
+        self.buffered.push_back(Fetched {
+            records,
+            from,
+            next,
+            high_watermark: answer.high_watermark,
+        });
         Verdict::Ready
     }
 
@@ -274,7 +289,8 @@ impl Cursor {
             OffsetReset::Last => StartOffset::Last,
             OffsetReset::Error => {
                 self.state = State::Stopped;
-                let message = format!("offset {offset} is not in the log, and no reset policy is set");
+                let message =
+                    format!("offset {offset} is not in the log, and no reset policy is set");
                 return Verdict::Failed(Error::new(ErrorKind::OffsetOutOfRange, message));
             }
         };
@@ -282,7 +298,13 @@ impl Cursor {
         Verdict::Again
     }
 
-    fn fail(&mut self, code: ErrorCode, doing: &str, now: Now, pause: impl FnOnce(u32) -> Duration) -> Verdict {
+    fn fail(
+        &mut self,
+        code: ErrorCode,
+        doing: &str,
+        now: Now,
+        pause: impl FnOnce(u32) -> Duration,
+    ) -> Verdict {
         self.failures += 1;
         self.retry_at = Some(now.instant + pause(self.failures));
         match code {
@@ -309,9 +331,15 @@ mod tests {
 
     const PAUSE: fn(u32) -> Duration = |_| Duration::from_millis(100);
 
-    #[allow(clippy::disallowed_methods, reason = "tests need a moment to begin with")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "tests need a moment to begin with"
+    )]
     fn now() -> Now {
-        Now { instant: Instant::now(), unix_ms: 0 }
+        Now {
+            instant: Instant::now(),
+            unix_ms: 0,
+        }
     }
 
     fn answer(code: ErrorCode, records: Bytes) -> PartitionData {
@@ -336,9 +364,17 @@ mod tests {
         let mut cursor = Cursor::new(StartOffset::At(3), OffsetReset::Error, 10_000);
         let (at, ticket) = cursor.wants_fetch(now().instant).expect("wanted");
         assert_eq!(at.offset, 3);
-        let cut = [&batch(0)[..], &batch(5)[..], &batch(10)[..30]].concat().into();
-        assert!(matches!(cursor.handle_fetched(ticket, &mut answer(ErrorCode::NONE, cut), now(), PAUSE), Verdict::Ready));
-        assert_eq!(cursor.wants_fetch(now().instant).expect("wanted").0.offset, 10);
+        let cut = [&batch(0)[..], &batch(5)[..], &batch(10)[..30]]
+            .concat()
+            .into();
+        assert!(matches!(
+            cursor.handle_fetched(ticket, &mut answer(ErrorCode::NONE, cut), now(), PAUSE),
+            Verdict::Ready
+        ));
+        assert_eq!(
+            cursor.wants_fetch(now().instant).expect("wanted").0.offset,
+            10
+        );
         let fetched = cursor.take().expect("buffered");
         assert_eq!((fetched.from, fetched.next), (3, 10));
     }
@@ -350,9 +386,15 @@ mod tests {
         let (_, old) = cursor.wants_fetch(now().instant).expect("wanted");
         cursor.seek(StartOffset::At(50));
         let late = &mut answer(ErrorCode::NONE, batch(0));
-        assert!(matches!(cursor.handle_fetched(old, late, now(), PAUSE), Verdict::Again));
+        assert!(matches!(
+            cursor.handle_fetched(old, late, now(), PAUSE),
+            Verdict::Again
+        ));
         assert!(!cursor.has_buffered());
-        assert_eq!(cursor.wants_fetch(now().instant).expect("wanted").0.offset, 50);
+        assert_eq!(
+            cursor.wants_fetch(now().instant).expect("wanted").0.offset,
+            50
+        );
     }
 
     #[test]
@@ -375,13 +417,17 @@ mod tests {
         cursor.handle_offset(ticket, Ok(-1), now, PAUSE);
         let (timestamp, _, ticket) = cursor.wants_offset(now.instant).expect("wanted");
         assert_eq!(timestamp, -1, "none is as young: the end");
-        let verdict = cursor.handle_offset(ticket, Err(ErrorCode::NOT_LEADER_OR_FOLLOWER), now, PAUSE);
+        let verdict =
+            cursor.handle_offset(ticket, Err(ErrorCode::NOT_LEADER_OR_FOLLOWER), now, PAUSE);
         assert!(matches!(verdict, Verdict::Elsewhere));
         assert!(cursor.wants_offset(now.instant).is_none(), "the pause");
         cursor.assign(3);
         let (_, epoch, ticket) = cursor.wants_offset(now.instant).expect("wanted");
         assert_eq!(epoch, 3);
-        assert!(matches!(cursor.handle_offset(ticket, Ok(-1), now, PAUSE), Verdict::Failed(_)));
+        assert!(matches!(
+            cursor.handle_offset(ticket, Ok(-1), now, PAUSE),
+            Verdict::Failed(_)
+        ));
         assert!(cursor.wants_fetch(now.instant).is_none());
     }
 
@@ -393,14 +439,22 @@ mod tests {
             let (_, ticket) = cursor.wants_fetch(now().instant).expect("wanted");
             let gone = &mut answer(ErrorCode::OFFSET_OUT_OF_RANGE, Bytes::new());
             cursor.handle_fetched(ticket, gone, now(), PAUSE);
-            assert_eq!(cursor.wants_offset(now().instant).expect("wanted").0, timestamp);
+            assert_eq!(
+                cursor.wants_offset(now().instant).expect("wanted").0,
+                timestamp
+            );
         }
         let mut cursor = Cursor::new(StartOffset::At(9), OffsetReset::Error, 50);
         let (_, ticket) = cursor.wants_fetch(now().instant).expect("wanted");
         let gone = &mut answer(ErrorCode::OFFSET_OUT_OF_RANGE, Bytes::new());
-        let Verdict::Failed(error) = cursor.handle_fetched(ticket, gone, now(), PAUSE) else { panic!("told") };
+        let Verdict::Failed(error) = cursor.handle_fetched(ticket, gone, now(), PAUSE) else {
+            panic!("told")
+        };
         assert_eq!(error.kind(), ErrorKind::OffsetOutOfRange);
-        assert!(cursor.wants_fetch(now().instant).is_none(), "stays until a seek");
+        assert!(
+            cursor.wants_fetch(now().instant).is_none(),
+            "stays until a seek"
+        );
         cursor.seek(StartOffset::At(0));
         assert!(cursor.wants_fetch(now().instant).is_some());
     }

@@ -40,13 +40,20 @@ pub struct Name {
 impl Name {
     /// Whether an answer that names a topic by `topic` or `id` means this one.
     pub fn is(&self, topic: &str, id: Uuid, partition: i32) -> bool {
-        let same_topic = if topic.is_empty() { self.id == id } else { *self.topic == *topic };
+        let same_topic = if topic.is_empty() {
+            self.id == id
+        } else {
+            *self.topic == *topic
+        };
         self.partition == partition && same_topic
     }
 }
 
 /// The fetch of all `wanted` partitions; neighbours of one topic share its entry.
-pub fn fetch_request<'a>(limits: FetchLimits, wanted: impl Iterator<Item = (&'a Name, FetchAt)>) -> FetchRequest {
+pub fn fetch_request<'a>(
+    limits: FetchLimits,
+    wanted: impl Iterator<Item = (&'a Name, FetchAt)>,
+) -> FetchRequest {
     let mut topics: Vec<FetchTopic> = Vec::new();
     for (name, at) in wanted {
         let partition = FetchPartition::build(|p| {
@@ -73,7 +80,9 @@ pub fn fetch_request<'a>(limits: FetchLimits, wanted: impl Iterator<Item = (&'a 
 }
 
 /// The question for the offsets of all `wanted` partitions: timestamp and leader epoch of each.
-pub fn offsets_request<'a>(wanted: impl Iterator<Item = (&'a Name, i64, i32)>) -> ListOffsetsRequest {
+pub fn offsets_request<'a>(
+    wanted: impl Iterator<Item = (&'a Name, i64, i32)>,
+) -> ListOffsetsRequest {
     let mut topics: Vec<ListOffsetsTopic> = Vec::new();
     for (name, timestamp, leader_epoch) in wanted {
         let partition = ListOffsetsPartition::build(|p| {

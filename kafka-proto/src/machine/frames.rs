@@ -38,7 +38,12 @@ impl FrameError {
 impl Frames {
     /// A buffer that refuses frames above `max_frame` bytes.
     pub fn new(max_frame: usize) -> Self {
-        Self { buffer: BytesMut::new(), filled: 0, max_frame, expected: 0 }
+        Self {
+            buffer: BytesMut::new(),
+            filled: 0,
+            max_frame,
+            expected: 0,
+        }
     }
 
     /// Allows room for a frame of this many bytes at once: the limit that our own request named.
@@ -62,7 +67,9 @@ impl Frames {
 
     /// The next whole frame, without its length.
     pub fn poll_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
-        let Some(length) = self.declared()? else { return Ok(None) };
+        let Some(length) = self.declared()? else {
+            return Ok(None);
+        };
         if self.filled < 4 + length {
             return Ok(None);
         }
@@ -79,12 +86,18 @@ impl Frames {
 
     /// The length of the frame that has begun, checked.
     fn declared(&self) -> Result<Option<usize>, FrameError> {
-        let Some(first) = self.buffer[..self.filled].first_chunk::<4>() else { return Ok(None) };
+        let Some(first) = self.buffer[..self.filled].first_chunk::<4>() else {
+            return Ok(None);
+        };
         let length = i32::from_be_bytes(*first);
         match usize::try_from(length) {
             // a response has at least its correlation id
             Ok(n) if (4..=self.max_frame).contains(&n) => Ok(Some(n)),
-            _ => Err(FrameError { length, max: self.max_frame, first: *first }),
+            _ => Err(FrameError {
+                length,
+                max: self.max_frame,
+                first: *first,
+            }),
         }
     }
 
@@ -93,7 +106,9 @@ impl Frames {
         match self.declared() {
             Ok(Some(length)) if 4 + length > self.filled => {
                 let missing = 4 + length - self.filled;
-                let allowed = READ.max(self.filled).max(self.expected.saturating_sub(self.filled));
+                let allowed = READ
+                    .max(self.filled)
+                    .max(self.expected.saturating_sub(self.filled));
                 // a read a little beyond the frame brings the start of the next one for free
                 missing.min(allowed).max(READ)
             }
@@ -133,8 +148,15 @@ mod tests {
         }
         for step in [1, 3, 4, 1000, 65_536, stream.len()] {
             let frames = feed(&mut Frames::new(1 << 20), &stream, step);
-            assert_eq!(frames.iter().map(Bytes::len).collect::<Vec<_>>(), [4, 5, 100, 70_000, 4, 300_000]);
-            assert!(frames.iter().all(|f| f.iter().enumerate().all(|(i, b)| *b == (i % 251) as u8)));
+            assert_eq!(
+                frames.iter().map(Bytes::len).collect::<Vec<_>>(),
+                [4, 5, 100, 70_000, 4, 300_000]
+            );
+            assert!(
+                frames
+                    .iter()
+                    .all(|f| f.iter().enumerate().all(|(i, b)| *b == (i % 251) as u8))
+            );
         }
     }
 

@@ -42,8 +42,10 @@ impl std::fmt::Display for Range {
 impl Versions {
     fn from_response(response: &ApiVersionsResponse) -> Self {
         let find = |api: &ApiKey| response.api_keys.iter().find(|v| v.api_key == *api as i16);
-        let mut ranges: Vec<_> =
-            ApiKey::ALL.iter().map(|api| find(api).map(|v| (v.min_version, v.max_version))).collect();
+        let mut ranges: Vec<_> = ApiKey::ALL
+            .iter()
+            .map(|api| find(api).map(|v| (v.min_version, v.max_version)))
+            .collect();
         // brokers of 4.x announce Produce from 0 for librdkafka's sake and refuse it below 3 (KAFKA-18659)
         if let (Some((0, max)), Some(i)) = (ranges[0], place(ApiKey::Produce))
             && max >= 13
@@ -105,7 +107,9 @@ impl ExpectVersions {
 
     /// Starts at a rung of [`Self::LADDER`]; beyond the last one means the last one.
     pub fn new(rung: usize) -> Self {
-        Self { version: Self::LADDER[rung.min(Self::LADDER.len() - 1)] }
+        Self {
+            version: Self::LADDER[rung.min(Self::LADDER.len() - 1)],
+        }
     }
 
     /// The version to ask in.
@@ -133,8 +137,13 @@ impl ExpectVersions {
             ErrorCode::NONE => Ok(Handshake::Done(Versions::from_response(response))),
             ErrorCode::UNSUPPORTED_VERSION if self.version > 0 => {
                 // from 2.4 on the answer lists ApiVersions itself; older brokers list nothing: then 0 (KIP-511)
-                let offered = response.api_keys.iter().find(|v| v.api_key == ApiKey::ApiVersions as i16);
-                let version = offered.map_or(0, |v| v.max_version).clamp(0, self.version - 1);
+                let offered = response
+                    .api_keys
+                    .iter()
+                    .find(|v| v.api_key == ApiKey::ApiVersions as i16);
+                let version = offered
+                    .map_or(0, |v| v.max_version)
+                    .clamp(0, self.version - 1);
                 Ok(Handshake::Again(Self { version }))
             }
             code => Err(code),
@@ -153,7 +162,9 @@ mod tests {
             r.api_keys = ranges
                 .iter()
                 .map(|(key, min, max)| {
-                    ApiVersion::build(|v| (v.api_key, v.min_version, v.max_version) = (*key, *min, *max))
+                    ApiVersion::build(|v| {
+                        (v.api_key, v.min_version, v.max_version) = (*key, *min, *max)
+                    })
                 })
                 .collect();
         })
@@ -162,15 +173,26 @@ mod tests {
     #[test]
     fn the_ladder_goes_down_to_what_the_broker_offers_and_ends() {
         let unsupported = ErrorCode::UNSUPPORTED_VERSION;
-        let Ok(Handshake::Again(lower)) = ExpectVersions::new(0).handle(&answer(unsupported, &[(18, 0, 2)])) else {
+        let Ok(Handshake::Again(lower)) =
+            ExpectVersions::new(0).handle(&answer(unsupported, &[(18, 0, 2)]))
+        else {
             panic!("asks again")
         };
         assert_eq!(lower.version(), 2);
-        let Ok(Handshake::Again(lowest)) = lower.handle(&answer(unsupported, &[])) else { panic!("asks again") };
+        let Ok(Handshake::Again(lowest)) = lower.handle(&answer(unsupported, &[])) else {
+            panic!("asks again")
+        };
         assert_eq!(lowest.version(), 0);
-        assert_eq!(lowest.handle(&answer(unsupported, &[])).expect_err("the end"), unsupported);
+        assert_eq!(
+            lowest
+                .handle(&answer(unsupported, &[]))
+                .expect_err("the end"),
+            unsupported
+        );
         // a broker that offers what it has just refused must not make us loop
-        let Ok(Handshake::Again(lower)) = ExpectVersions::new(0).handle(&answer(unsupported, &[(18, 0, 9)])) else {
+        let Ok(Handshake::Again(lower)) =
+            ExpectVersions::new(0).handle(&answer(unsupported, &[(18, 0, 9)]))
+        else {
             panic!("asks again")
         };
         assert_eq!(lower.version(), 3);
@@ -178,18 +200,34 @@ mod tests {
 
     #[test]
     fn versions_are_the_highest_in_common_within_a_limit() {
-        let answer = answer(ErrorCode::NONE, &[(0, 0, 13), (1, 4, 99), (3, 50, 60), (18, 0, 4)]);
-        let Ok(Handshake::Done(versions)) = ExpectVersions::new(0).handle(&answer) else { panic!("done") };
+        let answer = answer(
+            ErrorCode::NONE,
+            &[(0, 0, 13), (1, 4, 99), (3, 50, 60), (18, 0, 4)],
+        );
+        let Ok(Handshake::Done(versions)) = ExpectVersions::new(0).handle(&answer) else {
+            panic!("done")
+        };
         assert_eq!(versions.choose(ApiKey::Fetch, i16::MAX), Ok(18));
         assert_eq!(versions.choose(ApiKey::Fetch, 12), Ok(12));
         assert!(versions.choose(ApiKey::Fetch, 3).is_err());
-        assert_eq!(versions.of(ApiKey::Produce), Some((3, 13)), "a 4.x broker refuses what it announces");
-        let error = versions.choose(ApiKey::Metadata, i16::MAX).expect_err("none in common");
+        assert_eq!(
+            versions.of(ApiKey::Produce),
+            Some((3, 13)),
+            "a 4.x broker refuses what it announces"
+        );
+        let error = versions
+            .choose(ApiKey::Metadata, i16::MAX)
+            .expect_err("none in common");
         assert_eq!(
             error.to_string(),
             "Metadata cannot be used: this client speaks versions 0..=13, the broker 50..=60"
         );
-        let error = versions.choose(ApiKey::JoinGroup, i16::MAX).expect_err("unknown");
-        assert!(error.to_string().ends_with("the broker does not know it"), "{error}");
+        let error = versions
+            .choose(ApiKey::JoinGroup, i16::MAX)
+            .expect_err("unknown");
+        assert!(
+            error.to_string().ends_with("the broker does not know it"),
+            "{error}"
+        );
     }
 }

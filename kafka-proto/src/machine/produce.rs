@@ -107,7 +107,11 @@ mod tests {
             let flexible = ApiKey::Produce.is_flexible(version);
             let mut w = Writer::new(version, flexible);
             write_request(-1, 30_000, &parts, &mut w);
-            assert_eq!(w.flatten(), wire::encode(&table, version, flexible), "version {version}");
+            assert_eq!(
+                w.flatten(),
+                wire::encode(&table, version, flexible),
+                "version {version}"
+            );
         }
     }
 }

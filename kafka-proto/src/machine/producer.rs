@@ -39,7 +39,13 @@ enum State {
 impl Producer {
     /// A session that asks for an id if it is to be idempotent.
     pub fn new(idempotent: bool) -> Self {
-        Self { state: if idempotent { State::ExpectId } else { State::Off } }
+        Self {
+            state: if idempotent {
+                State::ExpectId
+            } else {
+                State::Off
+            },
+        }
     }
 
     /// Whether batches carry a producer id.
@@ -69,12 +75,18 @@ impl Producer {
     }
 
     /// Takes the answer; on an error the request is wanted again.
-    pub fn handle_id(&mut self, response: &InitProducerIdResponse) -> Result<ProducerId, ErrorCode> {
+    pub fn handle_id(
+        &mut self,
+        response: &InitProducerIdResponse,
+    ) -> Result<ProducerId, ErrorCode> {
         if response.error_code != 0 || response.producer_id < 0 {
             self.handle_lost();
             return Err(ErrorCode(response.error_code));
         }
-        let id = ProducerId { id: response.producer_id, epoch: response.producer_epoch };
+        let id = ProducerId {
+            id: response.producer_id,
+            epoch: response.producer_epoch,
+        };
         self.state = State::Ready(id);
         Ok(id)
     }
@@ -106,7 +118,9 @@ mod tests {
     use super::*;
 
     fn answer(code: i16, id: i64, epoch: i16) -> InitProducerIdResponse {
-        InitProducerIdResponse::build(|r| (r.error_code, r.producer_id, r.producer_epoch) = (code, id, epoch))
+        InitProducerIdResponse::build(|r| {
+            (r.error_code, r.producer_id, r.producer_epoch) = (code, id, epoch)
+        })
     }
 
     #[test]
@@ -118,7 +132,10 @@ mod tests {
         assert!(producer.poll_request().is_some());
         assert!(producer.handle_id(&answer(15, -1, -1)).is_err());
         assert!(producer.poll_request().is_some());
-        assert_eq!(producer.handle_id(&answer(0, 7, 0)), Ok(ProducerId { id: 7, epoch: 0 }));
+        assert_eq!(
+            producer.handle_id(&answer(0, 7, 0)),
+            Ok(ProducerId { id: 7, epoch: 0 })
+        );
         assert!(producer.poll_request().is_none());
         assert!(Producer::new(false).poll_request().is_none());
     }
@@ -137,7 +154,9 @@ mod tests {
     fn the_last_epoch_is_followed_by_a_new_id() {
         let mut producer = Producer::new(true);
         producer.poll_request();
-        let last = producer.handle_id(&answer(0, 7, i16::MAX - 1)).expect("an id");
+        let last = producer
+            .handle_id(&answer(0, 7, i16::MAX - 1))
+            .expect("an id");
         producer.bump(last);
         assert_eq!(producer.id(), None);
         assert!(producer.poll_request().is_some());

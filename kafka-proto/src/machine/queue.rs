@@ -151,7 +151,8 @@ impl<R> Queue<R> {
     pub fn fits(&self, record: &Record<'_>) -> bool {
         match self.batches.back().map(|b| &b.content) {
             Some(Content::Open(builder)) => {
-                BatchHeader::SIZE + builder.len() + BatchBuilder::size_bound(record) <= self.limits.batch_bytes
+                BatchHeader::SIZE + builder.len() + BatchBuilder::size_bound(record)
+                    <= self.limits.batch_bytes
             }
             _ => false,
         }
@@ -184,7 +185,9 @@ impl<R> Queue<R> {
     #[inline]
     pub fn push(&mut self, record: &Record<'_>, now: Now) -> Option<i32> {
         let batch = self.batches.back_mut()?;
-        let Content::Open(builder) = &mut batch.content else { return None };
+        let Content::Open(builder) = &mut batch.content else {
+            return None;
+        };
         builder.push(record, now.unix_ms);
         batch.count += 1;
         Some(batch.count - 1)
@@ -227,7 +230,9 @@ impl<R> Queue<R> {
 
     /// The id and epoch that this queue waits to leave behind: its sequence numbers have a gap.
     pub fn wants_bump(&self) -> Option<ProducerId> {
-        let stuck = self.gap.is_some() && self.in_flight == 0 && !self.batches.iter().any(|b| b.maybe_written);
+        let stuck = self.gap.is_some()
+            && self.in_flight == 0
+            && !self.batches.iter().any(|b| b.maybe_written);
         self.producer.filter(|_| stuck)
     }
 
@@ -250,9 +255,14 @@ impl<R> Queue<R> {
         let batch = &mut self.batches[at];
         if let Content::Open(builder) = &mut batch.content {
             let (header, body) = std::mem::replace(builder, BatchBuilder::new(Vec::new())).finish();
-            batch.content = Content::Sealed { header, body: body.into() };
+            batch.content = Content::Sealed {
+                header,
+                body: body.into(),
+            };
         }
-        let Content::Sealed { header, body } = &mut batch.content else { return None };
+        let Content::Sealed { header, body } = &mut batch.content else {
+            return None;
+        };
         if let Some(producer) = producer {
             let sequence = *batch.sequence.get_or_insert_with(|| {
                 let sequence = self.next_sequence;
@@ -266,7 +276,11 @@ impl<R> Queue<R> {
         batch.in_flight = true;
         self.in_flight += 1;
         self.drain = at + 1;
-        Some(Drained { id: batch.id, header: *header, body: body.clone() })
+        Some(Drained {
+            id: batch.id,
+            header: *header,
+            body: body.clone(),
+        })
     }
 
     /// When something may be ready that is not now: the end of linger or of a pause.
@@ -299,10 +313,18 @@ impl<R> Queue<R> {
         pause: impl FnOnce(u32) -> std::time::Duration,
     ) -> Verdict {
         if code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER {
-            self.handle_written(id, BatchWritten { base_offset: None, append_time: None });
+            self.handle_written(
+                id,
+                BatchWritten {
+                    base_offset: None,
+                    append_time: None,
+                },
+            );
             return Verdict::Resolved;
         }
-        let Some(at) = self.returned(id) else { return Verdict::Resolved };
+        let Some(at) = self.returned(id) else {
+            return Verdict::Resolved;
+        };
         let first = !self.batches.iter().take(at).any(|b| b.sequence.is_some());
         let batch = &mut self.batches[at];
         let verdict = match code {
@@ -325,8 +347,10 @@ impl<R> Queue<R> {
             _ => Verdict::Resolved,
         };
         // written at the leader, not enough copies: if the retry never succeeds, nobody knows
-        batch.maybe_written |=
-            matches!(code, ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT);
+        batch.maybe_written |= matches!(
+            code,
+            ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT
+        );
         if verdict == Verdict::Resolved || batch.given_up {
             let error = Error::refused(code, "the batch", said);
             self.give_up(at, error);
@@ -357,26 +381,49 @@ impl<R> Queue<R> {
 
     /// Batches in flight whose time is over: the owner finds out whether they left and calls [`Queue::expire`].
     pub fn overdue(&self, now: Instant) -> impl Iterator<Item = BatchId> {
-        self.batches.iter().filter(move |b| b.in_flight && !b.given_up && b.deadline <= now).map(|b| b.id)
+        self.batches
+            .iter()
+            .filter(move |b| b.in_flight && !b.given_up && b.deadline <= now)
+            .map(|b| b.id)
     }
 
     /// All batches in flight that are not given up.
     pub fn outstanding(&self) -> impl Iterator<Item = BatchId> {
-        self.batches.iter().filter(|b| b.in_flight && !b.given_up).map(|b| b.id)
+        self.batches
+            .iter()
+            .filter(|b| b.in_flight && !b.given_up)
+            .map(|b| b.id)
     }
 
     /// Gives up a batch in flight that left whole: its outcome is unknown, and it is never sent again.
     pub fn expire(&mut self, id: BatchId, error: Error) {
-        let Some(at) = self.batches.iter().position(|b| b.id == id && b.in_flight && !b.given_up) else { return };
+        let Some(at) = self
+            .batches
+            .iter()
+            .position(|b| b.id == id && b.in_flight && !b.given_up)
+        else {
+            return;
+        };
         self.batches[at].given_up = true;
         self.report(at, Err(error.with_outcome(Outcome::Unknown)));
     }
 
     /// Resolves what is not in flight and whose time is over.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(at) = self.batches.iter().position(|b| !b.in_flight && b.deadline <= now) {
+        while let Some(at) = self
+            .batches
+            .iter()
+            .position(|b| !b.in_flight && b.deadline <= now)
+        {
             let unknown = self.batches[at].maybe_written;
-            self.give_up(at, timed_out(if unknown { Outcome::Unknown } else { Outcome::NotWritten }));
+            self.give_up(
+                at,
+                timed_out(if unknown {
+                    Outcome::Unknown
+                } else {
+                    Outcome::NotWritten
+                }),
+            );
         }
         self.settle();
     }
@@ -392,7 +439,11 @@ impl<R> Queue<R> {
 
     /// The earliest deadline.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.batches.iter().filter(|b| !b.given_up).map(|b| b.deadline).fold(None, |a, b| earlier(a, Some(b)))
+        self.batches
+            .iter()
+            .filter(|b| !b.given_up)
+            .map(|b| b.deadline)
+            .fold(None, |a, b| earlier(a, Some(b)))
     }
 
     /// The next outcome.
@@ -407,17 +458,23 @@ impl<R> Queue<R> {
             || self.retry_at.is_some_and(|at| at > now)
             || self.batches.iter().take(self.drain).any(|b| b.given_up);
         let batch = self.batches.get(self.drain).filter(|_| !blocked)?;
-        (self.may_leave(self.drain) || batch.created + self.limits.linger <= now).then_some(self.drain)
+        (self.may_leave(self.drain) || batch.created + self.limits.linger <= now)
+            .then_some(self.drain)
     }
 
     fn may_leave(&self, at: usize) -> bool {
         let batch = &self.batches[at];
-        batch.urgent || at + 1 < self.batches.len() || matches!(batch.content, Content::Sealed { .. })
+        batch.urgent
+            || at + 1 < self.batches.len()
+            || matches!(batch.content, Content::Sealed { .. })
     }
 
     /// Takes over `producer`, unless numbers under the old one may still be in the log.
     fn adopt(&mut self, producer: ProducerId) {
-        if self.producer == Some(producer) || self.in_flight > 0 || self.batches.iter().any(|b| b.maybe_written) {
+        if self.producer == Some(producer)
+            || self.in_flight > 0
+            || self.batches.iter().any(|b| b.maybe_written)
+        {
             return;
         }
         self.producer = Some(producer);
@@ -447,13 +504,20 @@ impl<R> Queue<R> {
                 self.none_written_after(at);
             }
         }
-        let outcome = if unknown { Outcome::Unknown } else { Outcome::NotWritten };
+        let outcome = if unknown {
+            Outcome::Unknown
+        } else {
+            Outcome::NotWritten
+        };
         self.resolve(at, Err(error.with_outcome(outcome)));
     }
 
     /// The broker never took the batch `at`, so it refused all later numbers, whatever became of its answers.
     fn none_written_after(&mut self, at: usize) {
-        self.batches.iter_mut().skip(at + 1).for_each(|b| b.maybe_written = false);
+        self.batches
+            .iter_mut()
+            .skip(at + 1)
+            .for_each(|b| b.maybe_written = false);
     }
 
     fn resolve(&mut self, at: usize, result: Result<BatchWritten, Error>) {
@@ -479,7 +543,12 @@ impl<R> Queue<R> {
                 (header, body.into())
             }
         };
-        self.resolved.push_back(Resolved { receipts, result, header, body });
+        self.resolved.push_back(Resolved {
+            receipts,
+            result,
+            header,
+            body,
+        });
     }
 
     /// Starts over once all are back.

@@ -96,7 +96,8 @@ impl BatchHeader {
 
     /// The offset of the last record that the batch ever had; compaction may have removed it.
     pub fn last_offset(&self) -> i64 {
-        self.base_offset.saturating_add(i64::from(self.last_offset_delta))
+        self.base_offset
+            .saturating_add(i64::from(self.last_offset_delta))
     }
 
     /// The offset after this batch.
@@ -121,7 +122,13 @@ impl BatchHeader {
 
     /// Checks what every later step relies on.
     fn validate(&self, base: usize) -> Result<(), RecordError> {
-        let fault = |kind| Err(RecordError { kind, offset: self.base_offset, position: base });
+        let fault = |kind| {
+            Err(RecordError {
+                kind,
+                offset: self.base_offset,
+                position: base,
+            })
+        };
         if self.magic != 2 {
             return fault(RecordErrorKind::UnknownMagic(self.magic));
         }
@@ -142,7 +149,10 @@ pub fn sequence_after(sequence: i32, n: i32) -> i32 {
 
 /// Tells whether the checksum of a whole batch of magic 2 holds; false if there is less than a header.
 pub fn verify_crc(batch: &[u8]) -> bool {
-    match (BatchHeader::parse(batch), batch.get(BatchHeader::CRC_FROM..)) {
+    match (
+        BatchHeader::parse(batch),
+        batch.get(BatchHeader::CRC_FROM..),
+    ) {
         (Some(header), Some(rest)) => header.crc == crc32c::crc32c(rest),
         _ => false,
     }
@@ -209,7 +219,12 @@ impl BatchBuilder {
     /// Starts a batch in `buffer`, whose content is dropped and whose capacity is used.
     pub fn new(mut buffer: Vec<u8>) -> Self {
         buffer.clear();
-        Self { body: buffer, count: 0, base_timestamp: 0, max_timestamp: i64::MIN }
+        Self {
+            body: buffer,
+            count: 0,
+            base_timestamp: 0,
+            max_timestamp: i64::MIN,
+        }
     }
 
     /// The most bytes that `record` can take in a body.
@@ -230,7 +245,8 @@ impl BatchBuilder {
         self.max_timestamp = self.max_timestamp.max(timestamp);
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
         let offset_delta = i64::from(self.count);
-        let blob_size = |blob: Option<&[u8]>| blob.map_or(1, |b| varint::size(b.len() as i64) + b.len());
+        let blob_size =
+            |blob: Option<&[u8]>| blob.map_or(1, |b| varint::size(b.len() as i64) + b.len());
         let size = 1
             + varint::size(timestamp_delta)
             + varint::size(offset_delta)
@@ -275,7 +291,11 @@ impl BatchBuilder {
             attributes: 0,
             last_offset_delta: (self.count - 1).max(0),
             base_timestamp: self.base_timestamp,
-            max_timestamp: if self.count == 0 { -1 } else { self.max_timestamp },
+            max_timestamp: if self.count == 0 {
+                -1
+            } else {
+                self.max_timestamp
+            },
             producer_id: -1,
             producer_epoch: -1,
             base_sequence: -1,
@@ -308,7 +328,11 @@ pub struct Batches {
 impl Batches {
     /// Reads the batches of `records` and checks the checksum of each.
     pub fn new(records: Bytes) -> Self {
-        Self { rest: records, position: 0, check_crc: true }
+        Self {
+            rest: records,
+            position: 0,
+            check_crc: true,
+        }
     }
 
     /// Leaves checksums unread: for records that something else has checked.
@@ -330,15 +354,27 @@ impl Batches {
         let bytes = self.rest.split_to(header.total_size());
         if self.check_crc && header.crc != crc32c::crc32c(&bytes[BatchHeader::CRC_FROM..]) {
             let kind = RecordErrorKind::Checksum;
-            return Err(RecordError { kind, offset: header.base_offset, position: self.position });
+            return Err(RecordError {
+                kind,
+                offset: header.base_offset,
+                position: self.position,
+            });
         }
         let position = self.position;
         self.position += bytes.len();
         if header.codec() != 0 {
             let kind = RecordErrorKind::UnsupportedCodec(header.codec());
-            return Err(RecordError { kind, offset: header.base_offset, position });
+            return Err(RecordError {
+                kind,
+                offset: header.base_offset,
+                position,
+            });
         }
-        Ok(Some(RecordBatch { header, body: bytes.slice(BatchHeader::SIZE..), position }))
+        Ok(Some(RecordBatch {
+            header,
+            body: bytes.slice(BatchHeader::SIZE..),
+            position,
+        }))
     }
 }
 
@@ -378,9 +414,15 @@ fn whole_batch(bytes: &[u8], position: usize) -> Result<Option<BatchHeader>, Rec
     {
         let mut offset = bytes;
         let kind = RecordErrorKind::UnknownMagic(magic as i8);
-        return Err(RecordError { kind, offset: offset.get_i64(), position });
+        return Err(RecordError {
+            kind,
+            offset: offset.get_i64(),
+            position,
+        });
     }
-    let Some(header) = BatchHeader::parse(bytes) else { return Ok(None) };
+    let Some(header) = BatchHeader::parse(bytes) else {
+        return Ok(None);
+    };
     header.validate(position)?;
     Ok((header.total_size() <= bytes.len()).then_some(header))
 }
@@ -406,7 +448,10 @@ impl RecordBatch {
 
     /// Borrows each record in turn.
     pub fn iter(&self) -> Records<'_> {
-        Records { cursor: RecordCursor::new(&self.header, self.position), body: &self.body }
+        Records {
+            cursor: RecordCursor::new(&self.header, self.position),
+            body: &self.body,
+        }
     }
 
     pub(crate) fn cursor(&self) -> RecordCursor {
@@ -456,7 +501,10 @@ impl<'a> Iterator for Records<'a> {
             timestamp: record.timestamp,
             key: record.key.of(self.body),
             value: record.value.of(self.body),
-            headers: Headers::encoded(record.header_count, record.headers.of(self.body).unwrap_or_default()),
+            headers: Headers::encoded(
+                record.header_count,
+                record.headers.of(self.body).unwrap_or_default(),
+            ),
         }))
     }
 
@@ -562,7 +610,10 @@ impl RecordCursor {
         let key = span(body, &mut at)?;
         let value = span(body, &mut at)?;
         let header_count = varint::get_i32(body, &mut at)?;
-        let headers = Span { start: u32::try_from(at).ok()?, len: i32::try_from(end - at).ok()? };
+        let headers = Span {
+            start: u32::try_from(at).ok()?,
+            len: i32::try_from(end - at).ok()?,
+        };
         if header_count == 0 {
             if at != end {
                 return None;
@@ -573,7 +624,9 @@ impl RecordCursor {
         self.at = end;
         Some(RawRecord {
             offset: self.base_offset.checked_add(i64::from(offset_delta))?,
-            timestamp: self.append_time.unwrap_or_else(|| self.base_timestamp.wrapping_add(timestamp_delta)),
+            timestamp: self
+                .append_time
+                .unwrap_or_else(|| self.base_timestamp.wrapping_add(timestamp_delta)),
             key,
             value,
             headers,
@@ -584,7 +637,11 @@ impl RecordCursor {
     #[cold]
     fn fail(&mut self, kind: RecordErrorKind) -> RecordError {
         self.failed = true;
-        RecordError { kind, offset: self.base_offset, position: self.position }
+        RecordError {
+            kind,
+            offset: self.base_offset,
+            position: self.position,
+        }
     }
 }
 
@@ -595,7 +652,9 @@ fn span(body: &[u8], at: &mut usize) -> Option<Span> {
     if len < 0 {
         return (len == -1).then_some(Span { start, len });
     }
-    *at = at.checked_add(len as usize).filter(|end| *end <= body.len())?;
+    *at = at
+        .checked_add(len as usize)
+        .filter(|end| *end <= body.len())?;
     Some(Span { start, len })
 }
 

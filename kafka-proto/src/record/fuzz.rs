@@ -21,14 +21,20 @@ pub fn records(data: &[u8]) {
         for record in batch.iter().map_while(Result::ok) {
             let headers: Vec<_> = record.headers.collect();
             assert_eq!(headers.len(), record.headers.len());
-            let mut copy = Record { key: record.key, value: record.value, ..Record::default() };
+            let mut copy = Record {
+                key: record.key,
+                value: record.value,
+                ..Record::default()
+            };
             copy.headers = record.headers;
             builder.push(&copy, record.timestamp);
             read.push((record.timestamp, record.key, record.value, headers));
         }
         let (header, body) = builder.finish();
         let again: Bytes = [&header.write(&body)[..], &body].concat().into();
-        let again: Vec<_> = Batches::new(again).map(|b| b.expect("what was written reads")).collect();
+        let again: Vec<_> = Batches::new(again)
+            .map(|b| b.expect("what was written reads"))
+            .collect();
         let again: Vec<_> = again[0]
             .iter()
             .map(|r| r.expect("what was written reads"))

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{RecordBatch, BatchBuilder, Batches, Headers, RawRecord, Record, batch::Span};
+use super::{BatchBuilder, Batches, Headers, RawRecord, Record, RecordBatch, batch::Span};
 
 /// What the messages of one batch share.
 #[derive(Debug)]
@@ -111,7 +111,10 @@ impl Message {
 
     /// The headers, decoded as you go.
     pub fn headers(&self) -> Headers<'_> {
-        Headers::encoded(self.header_count, self.headers.of(&self.chunk.body).unwrap_or_default())
+        Headers::encoded(
+            self.header_count,
+            self.headers.of(&self.chunk.body).unwrap_or_default(),
+        )
     }
 
     /// Ms since the Unix epoch; -1 if the topic's format has no time. Who set it (writer or broker) is up to the topic.
@@ -131,10 +134,18 @@ impl Message {
         builder.push(&Record::from(self), self.timestamp);
         let (header, body) = builder.finish();
         let head = header.write(&body);
-        let batch = Batches::new([&head[..], &body].concat().into()).without_crc().next();
-        let copied = batch.and_then(Result::ok).map(|batch| Self::all_of(&self.chunk.topic, self.chunk.partition, &batch));
+        let batch = Batches::new([&head[..], &body].concat().into())
+            .without_crc()
+            .next();
+        let copied = batch
+            .and_then(Result::ok)
+            .map(|batch| Self::all_of(&self.chunk.topic, self.chunk.partition, &batch));
         match copied.and_then(|all| all.into_iter().next()) {
-            Some(copy) => Self { offset: self.offset, timestamp: self.timestamp, ..copy },
+            Some(copy) => Self {
+                offset: self.offset,
+                timestamp: self.timestamp,
+                ..copy
+            },
             // our own encoding reads back, so this does not happen; sharing is right in any case
             None => self.clone(),
         }

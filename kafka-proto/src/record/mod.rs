@@ -9,8 +9,8 @@ mod varint;
 use std::fmt;
 
 pub use batch::{
-    RecordBatch, BatchBuilder, BatchHeader, Batches, RecordError, RecordErrorKind, RecordView, Records, next_offset,
-    sequence_after, verify_crc,
+    BatchBuilder, BatchHeader, Batches, RecordBatch, RecordError, RecordErrorKind, RecordView,
+    Records, next_offset, sequence_after, verify_crc,
 };
 pub(crate) use batch::{RawRecord, RecordCursor};
 pub(crate) use message::Chunk;
@@ -43,37 +43,58 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// A record with this value and nothing else.
     pub fn new(value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { value: Some(value.as_ref()), ..Self::default() }
+        Self {
+            value: Some(value.as_ref()),
+            ..Self::default()
+        }
     }
 
     /// A record with this key and a null value: a compacted topic forgets the key.
     pub fn tombstone(key: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { key: Some(key.as_ref()), ..Self::default() }
+        Self {
+            key: Some(key.as_ref()),
+            ..Self::default()
+        }
     }
 
     /// Sets the key. Records of one key go to one partition, in order.
     pub fn key(self, key: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { key: Some(key.as_ref()), ..self }
+        Self {
+            key: Some(key.as_ref()),
+            ..self
+        }
     }
 
     /// Sets the headers.
     pub fn headers(self, headers: &'a [Header<'a>]) -> Self {
-        Self { headers: Headers(HeadersInner::Slice(headers)), ..self }
+        Self {
+            headers: Headers(HeadersInner::Slice(headers)),
+            ..self
+        }
     }
 
     /// Sets the topic. Default: the topic of the writer.
     pub fn topic(self, topic: &'a str) -> Self {
-        Self { topic: Some(topic), ..self }
+        Self {
+            topic: Some(topic),
+            ..self
+        }
     }
 
     /// Sets the partition. Default: what the writer's balancer picks.
     pub fn partition(self, partition: i32) -> Self {
-        Self { partition: Some(partition), ..self }
+        Self {
+            partition: Some(partition),
+            ..self
+        }
     }
 
     /// Sets the time, in ms since the Unix epoch. Default: the time at which the writer accepts the record.
     pub fn timestamp(self, unix_ms: i64) -> Self {
-        Self { timestamp: Some(unix_ms), ..self }
+        Self {
+            timestamp: Some(unix_ms),
+            ..self
+        }
     }
 
     /// The key that was set.
@@ -125,13 +146,22 @@ pub struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// A header with a value.
-    pub fn new(key: &'a (impl AsRef<[u8]> + ?Sized), value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { key: key.as_ref(), value: Some(value.as_ref()) }
+    pub fn new(
+        key: &'a (impl AsRef<[u8]> + ?Sized),
+        value: &'a (impl AsRef<[u8]> + ?Sized),
+    ) -> Self {
+        Self {
+            key: key.as_ref(),
+            value: Some(value.as_ref()),
+        }
     }
 
     /// A header whose value is null, which is not the same as empty.
     pub fn null(key: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
-        Self { key: key.as_ref(), value: None }
+        Self {
+            key: key.as_ref(),
+            value: None,
+        }
     }
 
     pub(crate) fn from_parts(key: &'a [u8], value: Option<&'a [u8]>) -> Self {
@@ -158,7 +188,10 @@ impl<'a> Header<'a> {
 impl fmt::Debug for Header<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = String::from_utf8_lossy(self.key);
-        f.debug_struct("Header").field("key", &name).field("value_len", &self.value.map(<[u8]>::len)).finish()
+        f.debug_struct("Header")
+            .field("key", &name)
+            .field("value_len", &self.value.map(<[u8]>::len))
+            .finish()
     }
 }
 
@@ -170,7 +203,11 @@ pub struct Headers<'a>(HeadersInner<'a>);
 enum HeadersInner<'a> {
     Slice(&'a [Header<'a>]),
     /// As they stand in a record, found whole.
-    Encoded { left: i32, at: usize, bytes: &'a [u8] },
+    Encoded {
+        left: i32,
+        at: usize,
+        bytes: &'a [u8],
+    },
 }
 
 impl Default for HeadersInner<'_> {
@@ -181,7 +218,11 @@ impl Default for HeadersInner<'_> {
 
 impl<'a> Headers<'a> {
     pub(crate) fn encoded(count: i32, bytes: &'a [u8]) -> Self {
-        Self(HeadersInner::Encoded { left: count, at: 0, bytes })
+        Self(HeadersInner::Encoded {
+            left: count,
+            at: 0,
+            bytes,
+        })
     }
 
     /// How many are left.
@@ -203,7 +244,9 @@ impl<'a> Headers<'a> {
     }
 
     fn encoded_bound(&self) -> usize {
-        self.into_iter().map(|h| 10 + h.key.len() + h.value.map_or(0, <[u8]>::len)).sum()
+        self.into_iter()
+            .map(|h| 10 + h.key.len() + h.value.map_or(0, <[u8]>::len))
+            .sum()
     }
 
     fn encoded_size(&self) -> usize {

@@ -24,9 +24,20 @@ fn read(records: &Bytes) -> Result<Vec<i64>, RecordErrorKind> {
 
 #[test]
 fn null_and_empty_are_told_apart_in_keys_values_and_headers() {
-    let headers = [Header::new("a", ""), Header::null("a"), Header::new(&[0xff], "x")];
-    let records = batch_of(&[Record::new("").headers(&headers), Record::tombstone("k"), Record::new("v").timestamp(7)]);
-    let batch = Batches::new(records).next().expect("a batch").expect("good");
+    let headers = [
+        Header::new("a", ""),
+        Header::null("a"),
+        Header::new(&[0xff], "x"),
+    ];
+    let records = batch_of(&[
+        Record::new("").headers(&headers),
+        Record::tombstone("k"),
+        Record::new("v").timestamp(7),
+    ]);
+    let batch = Batches::new(records)
+        .next()
+        .expect("a batch")
+        .expect("good");
     let read: Vec<_> = batch.iter().map(|r| r.expect("good")).collect();
     assert_eq!((read[0].key, read[0].value), (None, Some(&b""[..])));
     assert_eq!((read[1].key, read[1].value), (Some(&b"k"[..]), None));
@@ -40,11 +51,18 @@ fn null_and_empty_are_told_apart_in_keys_values_and_headers() {
 fn the_size_bound_is_never_exceeded() {
     let value = vec![7; 300];
     let headers = [Header::new("name", &value), Header::null("other")];
-    for record in [Record::new(""), Record::new(&value), Record::tombstone(&value).headers(&headers)] {
+    for record in [
+        Record::new(""),
+        Record::new(&value),
+        Record::tombstone(&value).headers(&headers),
+    ] {
         let mut builder = BatchBuilder::new(Vec::new());
         builder.push(&record.timestamp(i64::MAX), 0);
         builder.push(&record.timestamp(i64::MIN), 0);
-        assert!(builder.len() <= 2 * BatchBuilder::size_bound(&record), "{record:?}");
+        assert!(
+            builder.len() <= 2 * BatchBuilder::size_bound(&record),
+            "{record:?}"
+        );
     }
 }
 
@@ -87,16 +105,43 @@ fn counts_lengths_and_formats_that_lie_are_typed_errors() {
         broken[at..at + bytes.len()].copy_from_slice(bytes);
         read(&resealed(broken))
     };
-    assert_eq!(with(57, &3i32.to_be_bytes()), Err(RecordErrorKind::RecordCount));
-    assert_eq!(with(57, &1i32.to_be_bytes()), Err(RecordErrorKind::RecordCount));
-    assert_eq!(with(57, &i32::MAX.to_be_bytes()), Err(RecordErrorKind::RecordCount));
-    assert_eq!(with(57, &(-1i32).to_be_bytes()), Err(RecordErrorKind::InvalidHeader));
-    assert_eq!(with(23, &(-1i32).to_be_bytes()), Err(RecordErrorKind::InvalidHeader));
-    assert_eq!(with(23, &0i32.to_be_bytes()), Err(RecordErrorKind::InvalidRecord));
-    assert_eq!(with(8, &48i32.to_be_bytes()), Err(RecordErrorKind::InvalidLength));
-    assert_eq!(with(8, &(-1i32).to_be_bytes()), Err(RecordErrorKind::InvalidLength));
+    assert_eq!(
+        with(57, &3i32.to_be_bytes()),
+        Err(RecordErrorKind::RecordCount)
+    );
+    assert_eq!(
+        with(57, &1i32.to_be_bytes()),
+        Err(RecordErrorKind::RecordCount)
+    );
+    assert_eq!(
+        with(57, &i32::MAX.to_be_bytes()),
+        Err(RecordErrorKind::RecordCount)
+    );
+    assert_eq!(
+        with(57, &(-1i32).to_be_bytes()),
+        Err(RecordErrorKind::InvalidHeader)
+    );
+    assert_eq!(
+        with(23, &(-1i32).to_be_bytes()),
+        Err(RecordErrorKind::InvalidHeader)
+    );
+    assert_eq!(
+        with(23, &0i32.to_be_bytes()),
+        Err(RecordErrorKind::InvalidRecord)
+    );
+    assert_eq!(
+        with(8, &48i32.to_be_bytes()),
+        Err(RecordErrorKind::InvalidLength)
+    );
+    assert_eq!(
+        with(8, &(-1i32).to_be_bytes()),
+        Err(RecordErrorKind::InvalidLength)
+    );
     assert_eq!(with(16, &[1]), Err(RecordErrorKind::UnknownMagic(1)));
-    assert_eq!(with(21, &5i16.to_be_bytes()), Err(RecordErrorKind::UnsupportedCodec(5)));
+    assert_eq!(
+        with(21, &5i16.to_be_bytes()),
+        Err(RecordErrorKind::UnsupportedCodec(5))
+    );
     assert_eq!(with(61, &[0x7f]), Err(RecordErrorKind::InvalidRecord));
     assert_eq!(with(64, &[0x03]), Err(RecordErrorKind::InvalidRecord));
 }
@@ -105,7 +150,8 @@ fn counts_lengths_and_formats_that_lie_are_typed_errors() {
 fn sequences_wrap_as_in_kafka() {
     assert_eq!(sequence_after(i32::MAX, 1), 0);
     assert_eq!(sequence_after(i32::MAX - 1, 3), 1);
-    let mut header = BatchHeader::parse(&batch_of(&[Record::new("a"), Record::new("b")])).expect("whole");
+    let mut header =
+        BatchHeader::parse(&batch_of(&[Record::new("a"), Record::new("b")])).expect("whole");
     header.base_sequence = i32::MAX;
     assert_eq!(header.last_sequence(), 0);
 }
@@ -113,22 +159,43 @@ fn sequences_wrap_as_in_kafka() {
 #[test]
 fn a_message_that_is_detached_shares_nothing_and_says_the_same() {
     let headers = [Header::null("h")];
-    let records = batch_of(&[Record::new("one"), Record::new("two").key("k").headers(&headers).timestamp(9)]);
-    let batch = Batches::new(records).next().expect("a batch").expect("good");
+    let records = batch_of(&[
+        Record::new("one"),
+        Record::new("two").key("k").headers(&headers).timestamp(9),
+    ]);
+    let batch = Batches::new(records)
+        .next()
+        .expect("a batch")
+        .expect("good");
     let message = Message::all_of(&"orders".into(), 3, &batch).remove(1);
     let copy = message.detach();
-    assert_eq!((copy.topic(), copy.partition(), copy.offset(), copy.timestamp()), ("orders", 3, 1, 9));
+    assert_eq!(
+        (
+            copy.topic(),
+            copy.partition(),
+            copy.offset(),
+            copy.timestamp()
+        ),
+        ("orders", 3, 1, 9)
+    );
     assert_eq!((copy.key(), copy.value()), (message.key(), message.value()));
     assert_eq!(copy.headers().collect::<Vec<_>>(), headers);
     assert_eq!(copy.value_bytes().expect("a value"), "two");
-    assert!(!format!("{message:?}").contains("two"), "payload stays out of Debug");
+    assert!(
+        !format!("{message:?}").contains("two"),
+        "payload stays out of Debug"
+    );
 }
 
 #[test]
 fn damaged_batches_neither_panic_nor_change_on_a_second_trip() {
     let value = [5; 200];
     let headers = [Header::new("h", &value)];
-    let whole = batch_of(&[Record::new("one").key("k"), Record::new(&value).headers(&headers), Record::tombstone("t")]);
+    let whole = batch_of(&[
+        Record::new("one").key("k"),
+        Record::new(&value).headers(&headers),
+        Record::tombstone("t"),
+    ]);
     let mut seed = 1u64;
     let mut random = |below: usize| {
         seed ^= seed << 13;
@@ -140,7 +207,11 @@ fn damaged_batches_neither_panic_nor_change_on_a_second_trip() {
         let mut bytes = [&whole[..], &whole[..]].concat();
         for _ in 0..=random(4) {
             let at = random(bytes.len());
-            bytes[at] = if random(2) == 0 { 0xff } else { random(256) as u8 };
+            bytes[at] = if random(2) == 0 {
+                0xff
+            } else {
+                random(256) as u8
+            };
         }
         fuzz::records(&bytes[..random(bytes.len() + 1)]);
     }

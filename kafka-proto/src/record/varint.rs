@@ -64,7 +64,12 @@ mod tests {
     #[test]
     fn every_width_goes_round_and_its_size_is_told() {
         for shift in 0..64 {
-            for value in [1i64 << shift, (1i64 << shift).wrapping_sub(1), -(1i64 << shift).wrapping_add(1), i64::MIN] {
+            for value in [
+                1i64 << shift,
+                (1i64 << shift).wrapping_sub(1),
+                -(1i64 << shift).wrapping_add(1),
+                i64::MIN,
+            ] {
                 let mut out = Vec::new();
                 put(&mut out, value);
                 assert_eq!(out.len(), size(value), "{value}");

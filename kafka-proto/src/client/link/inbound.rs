@@ -16,11 +16,7 @@ use crate::{
         list_offsets::ListOffsetsResponse,
         produce::{PartitionProduceResponse, ProduceResponse},
     },
-    client::{
-        call::RawAnswer,
-        inbox::Note,
-        receipt::Ranged,
-    },
+    client::{call::RawAnswer, inbox::Note, receipt::Ranged},
     error::{Error, ErrorCode, ErrorKind},
     machine::{
         Now,
@@ -46,7 +42,11 @@ pub struct Inbound {
 impl Inbound {
     pub(super) fn new(link: Arc<Link>) -> Self {
         let frames = Frames::new(link.common.config.max_frame);
-        Self { link, frames, resolved: Vec::new() }
+        Self {
+            link,
+            frames,
+            resolved: Vec::new(),
+        }
     }
 
     /// Waits for the link's end, which may come from elsewhere while the socket is silent: stop reading then.
@@ -55,7 +55,11 @@ impl Inbound {
         if matches!(inner.state, State::Closed(_)) {
             return Poll::Ready(());
         }
-        if !inner.reader.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+        if !inner
+            .reader
+            .as_ref()
+            .is_some_and(|w| w.will_wake(cx.waker()))
+        {
             inner.reader = Some(cx.waker().clone());
         }
         Poll::Pending
@@ -92,7 +96,10 @@ impl Inbound {
 
     /// Ends the link because the socket failed.
     pub fn failed(&mut self, error: std::io::Error) {
-        self.link.close(&Error::new(ErrorKind::Disconnected, format!("reading failed: {error}")).caused_by(error));
+        self.link.close(
+            &Error::new(ErrorKind::Disconnected, format!("reading failed: {error}"))
+                .caused_by(error),
+        );
     }
 
     fn broken(&self, error: Error) -> Error {
@@ -111,10 +118,13 @@ impl Inbound {
         if inner.in_flight.front().map(|request| request.correlation) != correlation {
             let expected = inner.in_flight.front().map(|request| request.correlation);
             drop(inner);
-            let message = format!("an answer to request {correlation:?} came where {expected:?} was next");
+            let message =
+                format!("an answer to request {correlation:?} came where {expected:?} was next");
             return Err(Error::new(ErrorKind::Protocol, message));
         }
-        let Some(request) = inner.in_flight.pop_front() else { return Ok(()) };
+        let Some(request) = inner.in_flight.pop_front() else {
+            return Ok(());
+        };
         let mut waker = None;
         if matches!(request.purpose, Purpose::Produce(_)) {
             inner.produces -= 1;
@@ -123,9 +133,15 @@ impl Inbound {
             }
         }
         drop(inner);
-        let InFlight { api, version, purpose, .. } = request;
+        let InFlight {
+            api,
+            version,
+            purpose,
+            ..
+        } = request;
         let mut reader = Reader::new(&frame, version, false);
-        ResponseHeader::read(&mut reader, api.response_header(version)).map_err(|e| Error::decode(e, api.name()))?;
+        ResponseHeader::read(&mut reader, api.response_header(version))
+            .map_err(|e| Error::decode(e, api.name()))?;
         let body = frame.slice(frame.len() - reader.remaining()..);
         let answered = match purpose {
             Purpose::Greeting => self.handle_greeting(&body, version),
@@ -134,20 +150,30 @@ impl Inbound {
                 Ok(())
             }
             Purpose::Produce(flights) => self.handle_produced(&body, version, flights, now),
-            Purpose::Fetch(sought, reserved) => self.handle_fetched(&body, version, sought, reserved, now),
+            Purpose::Fetch(sought, reserved) => {
+                self.handle_fetched(&body, version, sought, reserved, now)
+            }
             Purpose::Offsets(sought) => self.handle_offsets(&body, version, sought, now),
         };
         wake(waker);
         answered
     }
 
-    fn handle_greeting(&mut self, body: &Bytes, version: i16) -> Result<(), Error> {
+    fn handle_greeting(&self, body: &Bytes, version: i16) -> Result<(), Error> {
         // a broker that does not know the version answers in version 0, whatever was asked
-        let refused = body.first_chunk::<2>().map(|b| ErrorCode(i16::from_be_bytes(*b)));
-        let version = if refused == Some(ErrorCode::UNSUPPORTED_VERSION) { 0 } else { version };
+        let refused = body
+            .first_chunk::<2>()
+            .map(|b| ErrorCode(i16::from_be_bytes(*b)));
+        let version = if refused == Some(ErrorCode::UNSUPPORTED_VERSION) {
+            0
+        } else {
+            version
+        };
         let response: ApiVersionsResponse = decode(body, ApiKey::ApiVersions, version)?;
         let mut inner = self.link.inner.lock();
-        let State::Greeted(expect) = &inner.state else { return Ok(()) };
+        let State::Greeted(expect) = &inner.state else {
+            return Ok(());
+        };
         let (state, ready) = match expect.clone().handle(&response) {
             Ok(Handshake::Again(expect)) => (State::Greet(expect), false),
             Ok(Handshake::Done(versions)) => (State::Ready(Arc::new(versions)), true),
@@ -164,7 +190,13 @@ impl Inbound {
         Ok(())
     }
 
-    fn handle_produced(&mut self, body: &Bytes, version: i16, mut flights: Vec<Flight>, now: Now) -> Result<(), Error> {
+    fn handle_produced(
+        &mut self,
+        body: &Bytes,
+        version: i16,
+        mut flights: Vec<Flight>,
+        now: Now,
+    ) -> Result<(), Error> {
         let response: ProduceResponse = match decode(body, ApiKey::Produce, version) {
             Ok(response) => response,
             Err(error) => {
@@ -176,17 +208,28 @@ impl Inbound {
         for topic in &response.responses {
             for partition in &topic.partition_responses {
                 let is_it = |f: &Flight| {
-                    f.queue.partition == partition.index && names(&f.queue.topic, || f.queue.inner.lock().topic_id, &topic.name, topic.topic_id)
+                    f.queue.partition == partition.index
+                        && names(
+                            &f.queue.topic,
+                            || f.queue.inner.lock().topic_id,
+                            &topic.name,
+                            topic.topic_id,
+                        )
                 };
                 // an answer for what was not asked is for nobody
-                let Some(at) = flights.iter().position(is_it) else { continue };
+                let Some(at) = flights.iter().position(is_it) else {
+                    continue;
+                };
                 let flight = flights.swap_remove(at);
                 self.handle_outcome(&flight, partition, now);
             }
         }
         if !flights.is_empty() {
             lose(flights, &self.link);
-            return Err(Error::new(ErrorKind::Protocol, "the response to Produce leaves out partitions of the request"));
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "the response to Produce leaves out partitions of the request",
+            ));
         }
         Ok(())
     }
@@ -199,11 +242,20 @@ impl Inbound {
         let mut elsewhere = false;
         if code == ErrorCode::NONE {
             let known = |n: i64| Some(n).filter(|n| *n >= 0);
-            let (base_offset, append_time) = (known(answer.base_offset), known(answer.log_append_time_ms));
-            inner.queue.handle_written(*batch, BatchWritten { base_offset, append_time });
+            let (base_offset, append_time) =
+                (known(answer.base_offset), known(answer.log_append_time_ms));
+            inner.queue.handle_written(
+                *batch,
+                BatchWritten {
+                    base_offset,
+                    append_time,
+                },
+            );
         } else {
             let said = answer.error_message.as_deref();
-            let verdict = inner.queue.handle_refused(*batch, code, said, now, |failed| common.pause(failed));
+            let verdict = inner
+                .queue
+                .handle_refused(*batch, code, said, now, |failed| common.pause(failed));
             elsewhere = verdict == Verdict::RetryElsewhere;
         }
         if elsewhere && inner.queue.in_flight() == 0 {
@@ -213,7 +265,9 @@ impl Inbound {
         let gone = elsewhere && inner.link.is_none();
         let then = queue.settle(&mut inner, &mut self.resolved);
         drop(inner);
-        self.resolved.drain(..).for_each(|r| queue.session.resolve(queue, r));
+        self.resolved
+            .drain(..)
+            .for_each(|r| queue.session.resolve(queue, r));
         if gone {
             queue.session.inbox.tell(Note::Orphan(queue.clone(), true));
         }
@@ -221,7 +275,7 @@ impl Inbound {
     }
 
     fn handle_fetched(
-        &mut self,
+        &self,
         body: &Bytes,
         version: i16,
         mut sought: Vec<Sought>,
@@ -234,17 +288,28 @@ impl Inbound {
         match decoded {
             Err(e) => error = Some(e),
             Ok(response) if response.error_code != 0 => {
-                error = Some(Error::refused(ErrorCode(response.error_code), "the fetch", None));
+                error = Some(Error::refused(
+                    ErrorCode(response.error_code),
+                    "the fetch",
+                    None,
+                ));
             }
             Ok(mut response) => {
                 for topic in &mut response.responses {
                     for partition in &mut topic.partitions {
                         let is_it = |s: &Sought| {
                             s.cell.partition == partition.partition_index
-                                && names(&s.cell.topic, || s.cell.inner.lock().topic_id, &topic.topic, topic.topic_id)
+                                && names(
+                                    &s.cell.topic,
+                                    || s.cell.inner.lock().topic_id,
+                                    &topic.topic,
+                                    topic.topic_id,
+                                )
                         };
                         // an answer for what was not asked is for nobody (fault 50)
-                        let Some(at) = sought.iter().position(is_it) else { continue };
+                        let Some(at) = sought.iter().position(is_it) else {
+                            continue;
+                        };
                         let Sought { cell, ticket } = sought.swap_remove(at);
                         used += cell.handle_fetched(ticket, partition, &self.link, now);
                     }
@@ -259,12 +324,22 @@ impl Inbound {
         error.map_or(Ok(()), Err)
     }
 
-    fn handle_offsets(&mut self, body: &Bytes, version: i16, mut sought: Vec<Sought>, now: Now) -> Result<(), Error> {
+    fn handle_offsets(
+        &self,
+        body: &Bytes,
+        version: i16,
+        mut sought: Vec<Sought>,
+        now: Now,
+    ) -> Result<(), Error> {
         let response: ListOffsetsResponse = decode(body, ApiKey::ListOffsets, version)?;
         for topic in &response.topics {
             for partition in &topic.partitions {
-                let is_it = |s: &Sought| s.cell.partition == partition.partition_index && *s.cell.topic == *topic.name;
-                let Some(at) = sought.iter().position(is_it) else { continue };
+                let is_it = |s: &Sought| {
+                    s.cell.partition == partition.partition_index && *s.cell.topic == *topic.name
+                };
+                let Some(at) = sought.iter().position(is_it) else {
+                    continue;
+                };
                 let Sought { cell, ticket } = sought.swap_remove(at);
                 let answer = match ErrorCode(partition.error_code) {
                     ErrorCode::NONE => Ok(partition.offset),
@@ -284,7 +359,10 @@ impl Inbound {
 
 impl Drop for Inbound {
     fn drop(&mut self) {
-        self.link.close(&Error::new(ErrorKind::Closed, "the connection's driver was dropped"));
+        self.link.close(&Error::new(
+            ErrorKind::Closed,
+            "the connection's driver was dropped",
+        ));
     }
 }
 
@@ -299,7 +377,11 @@ fn decode<T: wire::Wire>(body: &Bytes, api: ApiKey, version: i16) -> Result<T, E
 
 /// Whether an answer that names a topic by name, or by id from the versions that have ids, means this one.
 fn names(topic: &str, id: impl FnOnce() -> Uuid, by_name: &str, by_id: Uuid) -> bool {
-    if by_name.is_empty() { by_id != Uuid::default() && id() == by_id } else { topic == by_name }
+    if by_name.is_empty() {
+        by_id != Uuid::default() && id() == by_id
+    } else {
+        topic == by_name
+    }
 }
 
 /// Tells who speaks instead of Kafka.
@@ -313,5 +395,9 @@ fn frame_error(error: &FrameError) -> Error {
         b"SSH-" => ": the peer speaks SSH",
         _ => "",
     };
-    Error::new(ErrorKind::Protocol, format!("the peer does not speak Kafka's protocol, {error}{guess}")).caused_by(*error)
+    Error::new(
+        ErrorKind::Protocol,
+        format!("the peer does not speak Kafka's protocol, {error}{guess}"),
+    )
+    .caused_by(*error)
 }

@@ -10,7 +10,12 @@
 mod inbound;
 mod outbound;
 
-use std::{collections::VecDeque, sync::Arc, task::Waker, time::{Duration, Instant}};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::Waker,
+    time::{Duration, Instant},
+};
 
 pub use inbound::Inbound;
 pub use outbound::Outbound;
@@ -164,7 +169,13 @@ impl Link {
             reader: None,
             next_correlation: 0,
         };
-        let link = Arc::new(Self { kind, peer, common, written: AtomicU64::new(0), inner: Lock::new(inner) });
+        let link = Arc::new(Self {
+            kind,
+            peer,
+            common,
+            written: AtomicU64::new(0),
+            inner: Lock::new(inner),
+        });
         let (outbound, inbound) = (Outbound::new(link.clone()), Inbound::new(link.clone()));
         (link, outbound, inbound)
     }
@@ -191,7 +202,11 @@ impl Link {
         }
         inner.ready.push(queue.clone());
         // with a full window nothing can leave; the next answer looks at the list
-        Ok(if inner.produces < PRODUCE_WINDOW { inner.waker.take() } else { None })
+        Ok(if inner.produces < PRODUCE_WINDOW {
+            inner.waker.take()
+        } else {
+            None
+        })
     }
 
     /// Gives the link a cursor to fetch for; false once the link is closed.
@@ -243,10 +258,13 @@ impl Link {
         let written = self.written.load(Ordering::Acquire);
         let is_it = |f: &Flight| f.batch == batch && Arc::ptr_eq(&f.queue, queue);
         let inner = self.inner.lock();
-        inner.in_flight.iter().any(|request| match &request.purpose {
-            Purpose::Produce(flights) => request.end <= written && flights.iter().any(is_it),
-            _ => false,
-        })
+        inner
+            .in_flight
+            .iter()
+            .any(|request| match &request.purpose {
+                Purpose::Produce(flights) => request.end <= written && flights.iter().any(is_it),
+                _ => false,
+            })
     }
 
     /// Ends the link: every waiter learns it, batches by what had left.
@@ -255,7 +273,9 @@ impl Link {
         if matches!(inner.state, State::Closed(_)) {
             return;
         }
-        let error = error.clone().with_scope(Scope::Connection(self.peer.clone()));
+        let error = error
+            .clone()
+            .with_scope(Scope::Connection(self.peer.clone()));
         inner.state = State::Closed(error.clone());
         let in_flight = std::mem::take(&mut inner.in_flight);
         let calls = std::mem::take(&mut inner.calls);
@@ -275,16 +295,24 @@ impl Link {
             request.purpose.lose(self, &error, sent);
         }
         for submitted in calls {
-            submitted.to.resolve(Err(error.clone().with_outcome(Outcome::NotWritten)));
+            submitted
+                .to
+                .resolve(Err(error.clone().with_outcome(Outcome::NotWritten)));
         }
         ready.into_iter().for_each(|queue| self.hand_back(&queue));
-        cursors.into_iter().for_each(|cell| cell.handle_link_down(self));
+        cursors
+            .into_iter()
+            .for_each(|cell| cell.handle_link_down(self));
     }
 
     /// Parts with a queue that has nothing in flight here; Control finds it another link.
     fn hand_back(self: &Arc<Self>, queue: &Arc<PartitionQueue>) {
         let mut inner = queue.inner.lock();
-        if !inner.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, self)) {
+        if !inner
+            .link
+            .as_ref()
+            .is_some_and(|link| Arc::ptr_eq(link, self))
+        {
             return;
         }
         inner.listed = false;
@@ -303,7 +331,11 @@ impl Purpose {
         match self {
             Self::Greeting => {}
             Self::Call(to, _) => {
-                let outcome = if sent { Outcome::Unknown } else { Outcome::NotWritten };
+                let outcome = if sent {
+                    Outcome::Unknown
+                } else {
+                    Outcome::NotWritten
+                };
                 to.resolve(Err(error.clone().with_outcome(outcome)));
             }
             Self::Produce(flights) => {
@@ -312,13 +344,17 @@ impl Purpose {
                     let queue = flight.queue;
                     let mut inner = queue.inner.lock();
                     inner.queue.handle_lost(flight.batch, sent);
-                    if inner.queue.in_flight() == 0 && inner.link.as_ref().is_some_and(|l| Arc::ptr_eq(l, link)) {
+                    if inner.queue.in_flight() == 0
+                        && inner.link.as_ref().is_some_and(|l| Arc::ptr_eq(l, link))
+                    {
                         inner.link = None;
                         inner.listed = false;
                     }
                     let then = queue.settle(&mut inner, &mut resolved);
                     drop(inner);
-                    resolved.drain(..).for_each(|r| queue.session.resolve(&queue, r));
+                    resolved
+                        .drain(..)
+                        .for_each(|r| queue.session.resolve(&queue, r));
                     queue.then(then);
                 }
             }
@@ -345,7 +381,9 @@ fn wake(waker: Option<Waker>) {
 /// The error of a connection that the peer ended.
 fn ended(during_handshake: bool) -> Error {
     let message = match during_handshake {
-        true => "the broker closed the connection during the handshake: it may expect TLS or SASL, or be no Kafka broker",
+        true => {
+            "the broker closed the connection during the handshake: it may expect TLS or SASL, or be no Kafka broker"
+        }
         false => "the broker closed the connection",
     };
     Error::new(ErrorKind::Disconnected, message)

@@ -21,8 +21,9 @@ use crate::{
     },
     error::{Error, ErrorKind},
     machine::{
-        Now, earlier,
+        Now,
         cursor::FetchAt,
+        earlier,
         fetch::{self, LAST_BY_NAME, Name},
         handshake::{ExpectVersions, Versions},
         produce::{self, Part},
@@ -136,16 +137,24 @@ impl Outbound {
 
     /// Ends the link because the socket failed.
     pub fn failed(&mut self, error: std::io::Error) {
-        self.link.close(&Error::new(ErrorKind::Disconnected, format!("writing failed: {error}")).caused_by(error));
+        self.link.close(
+            &Error::new(ErrorKind::Disconnected, format!("writing failed: {error}"))
+                .caused_by(error),
+        );
     }
 
     /// Ends the link because no connection could be made.
-    pub(crate) fn refused(&mut self, error: std::io::Error) {
-        let kind = if error.kind() == std::io::ErrorKind::TimedOut { ErrorKind::TimedOut } else { ErrorKind::Unreachable };
-        self.link.close(&Error::new(kind, format!("connecting failed: {error}")).caused_by(error));
+    pub(crate) fn refused(&self, error: std::io::Error) {
+        let kind = if error.kind() == std::io::ErrorKind::TimedOut {
+            ErrorKind::TimedOut
+        } else {
+            ErrorKind::Unreachable
+        };
+        self.link
+            .close(&Error::new(kind, format!("connecting failed: {error}")).caused_by(error));
     }
 
-    fn next_step(&mut self, now: Now, cx: &mut Context<'_>, fetch_tried: &mut bool) -> Step {
+    fn next_step(&mut self, now: Now, cx: &Context<'_>, fetch_tried: &mut bool) -> Step {
         let link = self.link.clone();
         let mut inner = link.inner.lock();
         let inner = &mut *inner;
@@ -157,7 +166,11 @@ impl Outbound {
                 return Step::Greet(expect);
             }
             State::Greeted(_) => None,
-            State::Ready(versions) => Some(self.versions.get_or_insert_with(|| versions.clone()).clone()),
+            State::Ready(versions) => Some(
+                self.versions
+                    .get_or_insert_with(|| versions.clone())
+                    .clone(),
+            ),
         };
         if let Some(versions) = versions {
             if let Some(submitted) = inner.calls.pop_front() {
@@ -184,7 +197,11 @@ impl Outbound {
             }
         }
         // registered under the lock that guards everything looked at, so that no wake is lost
-        if !inner.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+        if !inner
+            .waker
+            .as_ref()
+            .is_some_and(|w| w.will_wake(cx.waker()))
+        {
             inner.waker = Some(cx.waker().clone());
         }
         Step::Idle
@@ -204,7 +221,14 @@ impl Outbound {
     fn greet(&mut self, expect: &ExpectVersions, now: Now) {
         let version = expect.version();
         let request = expect.request();
-        self.frame(ApiKey::ApiVersions, version, now, std::time::Duration::ZERO, Purpose::Greeting, |w| request.write(w));
+        self.frame(
+            ApiKey::ApiVersions,
+            version,
+            now,
+            std::time::Duration::ZERO,
+            Purpose::Greeting,
+            |w| request.write(w),
+        );
     }
 
     fn write_call(&mut self, submitted: Submitted, versions: &Versions, now: Now) {
@@ -215,39 +239,70 @@ impl Outbound {
         let api = ask.api();
         let version = match versions.choose(api, ask.limit()) {
             Ok(version) => version,
-            Err(e) => return to.resolve(Err(Error::new(ErrorKind::Unsupported, e.to_string()).caused_by(e))),
+            Err(e) => {
+                return to.resolve(Err(
+                    Error::new(ErrorKind::Unsupported, e.to_string()).caused_by(e)
+                ));
+            }
         };
         if let Some(field) = ask.misfit(version) {
-            let message = format!("{} version {version}, the broker's highest, cannot carry `{field}`", api.name());
+            let message = format!(
+                "{} version {version}, the broker's highest, cannot carry `{field}`",
+                api.name()
+            );
             return to.resolve(Err(Error::new(ErrorKind::Unsupported, message)));
         }
-        self.frame(api, version, now, ask.extra_wait(), Purpose::Call(to, deadline), |w| ask.write(w));
+        self.frame(
+            api,
+            version,
+            now,
+            ask.extra_wait(),
+            Purpose::Call(to, deadline),
+            |w| ask.write(w),
+        );
     }
 
     /// One request with a batch of each queue that has one, all of one session.
     fn write_produce(&mut self, versions: &Versions, now: Now) {
-        let Some(session) = self.working.front().map(|queue| queue.session.clone()) else { return };
+        let Some(session) = self.working.front().map(|queue| queue.session.clone()) else {
+            return;
+        };
         let mut parts = Vec::new();
         let mut flights = Vec::new();
         let mut bytes = 0;
         for _ in 0..self.working.len() {
-            let Some(queue) = self.working.pop_front() else { break };
+            let Some(queue) = self.working.pop_front() else {
+                break;
+            };
             if !Arc::ptr_eq(&queue.session, &session) || bytes >= session.config.request_bytes {
                 self.working.push_back(queue);
                 continue;
             }
             if let Some((drained, id)) = self.take_batch(&queue, now) {
                 bytes += drained.body.len();
-                flights.push(Flight { queue: queue.clone(), batch: drained.id });
+                flights.push(Flight {
+                    queue: queue.clone(),
+                    batch: drained.id,
+                });
                 let (topic, partition) = (queue.topic.clone(), queue.partition);
-                parts.push(Part { topic, id, partition, header: drained.header, body: drained.body });
+                parts.push(Part {
+                    topic,
+                    id,
+                    partition,
+                    header: drained.header,
+                    body: drained.body,
+                });
             }
         }
         if parts.is_empty() {
             return;
         }
         parts.sort_by(|a, b| a.topic.cmp(&b.topic));
-        let limit = if parts.iter().any(|p| p.id == Uuid::default()) { LAST_BY_NAME } else { i16::MAX };
+        let limit = if parts.iter().any(|p| p.id == Uuid::default()) {
+            LAST_BY_NAME
+        } else {
+            i16::MAX
+        };
         let version = match versions.choose(ApiKey::Produce, limit) {
             Ok(version) if version >= 3 => version,
             found => {
@@ -261,16 +316,27 @@ impl Outbound {
         let timeout = self.link.common.config.request_timeout;
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         let acks = session.config.acks.code();
-        self.frame(ApiKey::Produce, version, now, std::time::Duration::ZERO, Purpose::Produce(flights), |w| {
-            produce::write_request(acks, timeout_ms, &parts, w);
-        });
+        self.frame(
+            ApiKey::Produce,
+            version,
+            now,
+            std::time::Duration::ZERO,
+            Purpose::Produce(flights),
+            |w| {
+                produce::write_request(acks, timeout_ms, &parts, w);
+            },
+        );
     }
 
     /// The next batch of one queue; the queue goes where it is looked at next.
     fn take_batch(&mut self, queue: &Arc<PartitionQueue>, now: Now) -> Option<(Drained, Uuid)> {
         let session = &queue.session;
         let mut inner = queue.inner.lock();
-        if !inner.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, &self.link)) {
+        if !inner
+            .link
+            .as_ref()
+            .is_some_and(|link| Arc::ptr_eq(link, &self.link))
+        {
             return None;
         }
         if let Some(from) = inner.queue.wants_bump() {
@@ -299,8 +365,10 @@ impl Outbound {
     }
 
     /// One request for everything that this link's cursors want: offsets first, then records.
-    fn write_fetch(&mut self, versions: &Versions, now: Now, cx: &mut Context<'_>) {
-        let Kind::Fetch(shelf) = &self.link.kind else { return };
+    fn write_fetch(&mut self, versions: &Versions, now: Now, cx: &Context<'_>) {
+        let Kind::Fetch(shelf) = &self.link.kind else {
+            return;
+        };
         let shelf = shelf.clone();
         self.fetch_blocked = false;
         let cells = self.link.inner.lock().cursors.clone();
@@ -308,7 +376,11 @@ impl Outbound {
         let mut fetches: Vec<(Name, FetchAt, Sought)> = Vec::new();
         for cell in cells {
             let inner = cell.inner.lock();
-            let name = Name { topic: cell.topic.clone(), id: inner.topic_id, partition: cell.partition };
+            let name = Name {
+                topic: cell.topic.clone(),
+                id: inner.topic_id,
+                partition: cell.partition,
+            };
             if let Some((timestamp, epoch, ticket)) = inner.cursor.wants_offset(now.instant) {
                 drop(inner);
                 offsets.push((name, timestamp, epoch, Sought { cell, ticket }));
@@ -320,12 +392,23 @@ impl Outbound {
             }
         }
         if !offsets.is_empty() {
-            let request = fetch::offsets_request(offsets.iter().map(|(name, at, epoch, _)| (name, *at, *epoch)));
+            let request = fetch::offsets_request(
+                offsets
+                    .iter()
+                    .map(|(name, at, epoch, _)| (name, *at, *epoch)),
+            );
             let sought = offsets.into_iter().map(|(.., sought)| sought).collect();
             let wait = std::time::Duration::ZERO;
             return match versions.choose(ApiKey::ListOffsets, i16::MAX) {
                 Ok(version) if version >= 1 => {
-                    self.frame(ApiKey::ListOffsets, version, now, wait, Purpose::Offsets(sought), |w| request.write(w));
+                    self.frame(
+                        ApiKey::ListOffsets,
+                        version,
+                        now,
+                        wait,
+                        Purpose::Offsets(sought),
+                        |w| request.write(w),
+                    );
                 }
                 found => shelf.fail(unsupported(found.err())),
             };
@@ -334,22 +417,38 @@ impl Outbound {
             return;
         }
         let by_name = fetches.iter().any(|(name, ..)| name.id == Uuid::default());
-        let version = match versions.choose(ApiKey::Fetch, if by_name { LAST_BY_NAME } else { i16::MAX }) {
-            Ok(version) if version >= 4 => version,
-            found => return shelf.fail(unsupported(found.err())),
-        };
+        let version =
+            match versions.choose(ApiKey::Fetch, if by_name { LAST_BY_NAME } else { i16::MAX }) {
+                Ok(version) if version >= 4 => version,
+                found => return shelf.fail(unsupported(found.err())),
+            };
         let ledger = &self.link.common.fetch_ledger;
-        let most = fetches.iter().map(|(_, at, _)| at.max_bytes as usize).sum::<usize>();
-        let reserve = most.min(shelf.limits.max_bytes as usize).min(ledger.total());
+        let most = fetches
+            .iter()
+            .map(|(_, at, _)| at.max_bytes as usize)
+            .sum::<usize>();
+        let reserve = most
+            .min(shelf.limits.max_bytes as usize)
+            .min(ledger.total());
         match ledger.poll_reserve(reserve, &mut self.fetch_place, cx.waker()) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(_)) => return,
             Poll::Pending => return self.fetch_blocked = true,
         }
-        let request = fetch::fetch_request(shelf.limits, fetches.iter().map(|(name, at, _)| (name, *at)));
+        let request = fetch::fetch_request(
+            shelf.limits,
+            fetches.iter().map(|(name, at, _)| (name, *at)),
+        );
         let sought = fetches.into_iter().map(|(.., sought)| sought).collect();
         let wait = shelf.limits.max_wait;
-        self.frame(ApiKey::Fetch, version, now, wait, Purpose::Fetch(sought, reserve), |w| request.write(w));
+        self.frame(
+            ApiKey::Fetch,
+            version,
+            now,
+            wait,
+            Purpose::Fetch(sought, reserve),
+            |w| request.write(w),
+        );
     }
 
     /// Builds one frame and takes note of it, before its first byte can leave.
@@ -388,7 +487,14 @@ impl Outbound {
         }
         self.queued += length as u64;
         let deadline = now.instant + config.request_timeout + extra_wait;
-        let request = InFlight { correlation, api, version, end: self.queued, deadline, purpose };
+        let request = InFlight {
+            correlation,
+            api,
+            version,
+            end: self.queued,
+            deadline,
+            purpose,
+        };
         let mut inner = self.link.inner.lock();
         if let State::Closed(error) = &inner.state {
             let error = error.clone();
@@ -398,14 +504,21 @@ impl Outbound {
         inner.produces += usize::from(matches!(request.purpose, Purpose::Produce(_)));
         inner.in_flight.push_back(request);
         drop(inner);
-        self.segments.extend(segments.into_iter().filter(|s| !s.is_empty()));
+        self.segments
+            .extend(segments.into_iter().filter(|s| !s.is_empty()));
     }
 }
 
 impl Drop for Outbound {
     fn drop(&mut self) {
-        self.link.close(&Error::new(ErrorKind::Closed, "the connection's driver was dropped"));
-        let queues = self.working.drain(..).chain(self.parked.drain(..).map(|(_, queue)| queue));
+        self.link.close(&Error::new(
+            ErrorKind::Closed,
+            "the connection's driver was dropped",
+        ));
+        let queues = self
+            .working
+            .drain(..)
+            .chain(self.parked.drain(..).map(|(_, queue)| queue));
         queues.for_each(|queue| self.link.hand_back(&queue));
     }
 }
@@ -417,15 +530,24 @@ impl Link {
         let config = &self.common.config;
         let error = match &inner.state {
             State::Closed(_) => return true,
-            State::Greet(_) | State::Greeted(_) if inner.opened + config.setup_timeout <= now.instant => {
+            State::Greet(_) | State::Greeted(_)
+                if inner.opened + config.setup_timeout <= now.instant =>
+            {
                 let message = "the peer accepted the connection and does not answer the handshake: is it a Kafka broker, \
                      and does this listener speak plaintext?";
                 Some(Error::new(ErrorKind::TimedOut, message))
             }
-            _ => inner.in_flight.front().filter(|request| request.deadline <= now.instant).map(|request| {
-                let message = format!("the broker did not answer {} within the request time-out", request.api.name());
-                Error::new(ErrorKind::TimedOut, message)
-            }),
+            _ => inner
+                .in_flight
+                .front()
+                .filter(|request| request.deadline <= now.instant)
+                .map(|request| {
+                    let message = format!(
+                        "the broker did not answer {} within the request time-out",
+                        request.api.name()
+                    );
+                    Error::new(ErrorKind::TimedOut, message)
+                }),
         };
         if let Some(error) = error {
             drop(inner);
@@ -444,7 +566,8 @@ impl Link {
             false => true,
         });
         for request in &mut inner.in_flight {
-            if let Purpose::Call(crate::client::call::Recipient::Slot(slot), deadline) = &mut request.purpose
+            if let Purpose::Call(crate::client::call::Recipient::Slot(slot), deadline) =
+                &mut request.purpose
                 && late(deadline)
             {
                 *deadline = None;
@@ -453,8 +576,16 @@ impl Link {
         }
         drop(inner);
         for (slot, sent) in late_calls {
-            let outcome = if sent { crate::error::Outcome::Unknown } else { crate::error::Outcome::NotWritten };
-            slot.resolve(Err(Error::new(ErrorKind::TimedOut, "the deadline of the call passed").with_outcome(outcome)));
+            let outcome = if sent {
+                crate::error::Outcome::Unknown
+            } else {
+                crate::error::Outcome::NotWritten
+            };
+            slot.resolve(Err(Error::new(
+                ErrorKind::TimedOut,
+                "the deadline of the call passed",
+            )
+            .with_outcome(outcome)));
         }
         false
     }
@@ -463,10 +594,15 @@ impl Link {
     fn deadline(&self) -> Option<Instant> {
         let inner = self.inner.lock();
         let setup = match inner.state {
-            State::Greet(_) | State::Greeted(_) => Some(inner.opened + self.common.config.setup_timeout),
+            State::Greet(_) | State::Greeted(_) => {
+                Some(inner.opened + self.common.config.setup_timeout)
+            }
             _ => None,
         };
-        let mut next = earlier(setup, inner.in_flight.front().map(|request| request.deadline));
+        let mut next = earlier(
+            setup,
+            inner.in_flight.front().map(|request| request.deadline),
+        );
         for call in &inner.calls {
             next = earlier(next, call.deadline);
         }
@@ -488,16 +624,23 @@ fn refuse(flights: Vec<Flight>, error: &Error) {
         inner.queue.handle_lost(flight.batch, false);
         let then = flight.queue.settle(&mut inner, &mut resolved);
         drop(inner);
-        resolved.into_iter().for_each(|r| flight.queue.session.resolve(&flight.queue, r));
+        resolved
+            .into_iter()
+            .for_each(|r| flight.queue.session.resolve(&flight.queue, r));
         flight.queue.then(then);
     }
 }
 
 fn want_id(session: &Arc<Session>) {
-    session.inbox.tell(crate::client::inbox::Note::WantsId(session.clone()));
+    session
+        .inbox
+        .tell(crate::client::inbox::Note::WantsId(session.clone()));
 }
 
 fn unsupported(error: Option<crate::machine::handshake::VersionError>) -> Error {
-    let reason = error.map_or_else(|| "the broker is older than 0.11 and sends no batches of magic 2".to_owned(), |e| e.to_string());
+    let reason = error.map_or_else(
+        || "the broker is older than 0.11 and sends no batches of magic 2".to_owned(),
+        |e| e.to_string(),
+    );
     Error::new(ErrorKind::Unsupported, reason)
 }

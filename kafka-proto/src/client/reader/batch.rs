@@ -27,7 +27,12 @@ pub struct Batch {
 
 impl Batch {
     /// The whole batches of `fetched` from `position` on, and what stopped the reading of more.
-    pub(super) fn new(cell: &Cell, fetched: &Fetched, position: i64, check_crcs: bool) -> (Self, Option<RecordError>) {
+    pub(super) fn new(
+        cell: &Cell,
+        fetched: &Fetched,
+        position: i64,
+        check_crcs: bool,
+    ) -> (Self, Option<RecordError>) {
         Self::of(&cell.topic, cell.partition, fetched, position, check_crcs)
     }
 
@@ -39,7 +44,11 @@ impl Batch {
         check_crcs: bool,
     ) -> (Self, Option<RecordError>) {
         let whole = Batches::new(fetched.records.clone());
-        let whole = if check_crcs { whole } else { whole.without_crc() };
+        let whole = if check_crcs {
+            whole
+        } else {
+            whole.without_crc()
+        };
         let mut batch = Self {
             topic: topic.clone(),
             partition,
@@ -100,9 +109,9 @@ impl Batch {
     pub fn iter(&self) -> impl Iterator<Item = Result<RecordView<'_>, Error>> {
         let from = self.from;
         let records = self.batches.iter().flat_map(RecordBatch::iter);
-        records.filter(move |r| !matches!(r, Ok(record) if record.offset < from)).map(|r| {
-            r.map_err(|e| Error::corrupt(e).in_partition(&self.topic, self.partition))
-        })
+        records
+            .filter(move |r| !matches!(r, Ok(record) if record.offset < from))
+            .map(|r| r.map_err(|e| Error::corrupt(e).in_partition(&self.topic, self.partition)))
     }
 }
 
@@ -111,7 +120,13 @@ impl IntoIterator for Batch {
     type IntoIter = BatchMessages;
 
     fn into_iter(self) -> BatchMessages {
-        BatchMessages { topic: self.topic, partition: self.partition, from: self.from, batches: self.batches.into_iter(), open: None }
+        BatchMessages {
+            topic: self.topic,
+            partition: self.partition,
+            from: self.from,
+            batches: self.batches.into_iter(),
+            open: None,
+        }
     }
 }
 
@@ -137,7 +152,9 @@ impl Iterator for BatchMessages {
                     Some(Err(e)) => {
                         self.batches = Vec::new().into_iter();
                         self.open = None;
-                        return Some(Err(Error::corrupt(e).in_partition(&self.topic, self.partition)));
+                        return Some(Err(
+                            Error::corrupt(e).in_partition(&self.topic, self.partition)
+                        ));
                     }
                     None => self.open = None,
                 }

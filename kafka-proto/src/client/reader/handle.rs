@@ -56,7 +56,12 @@ struct Open {
 
 impl Reader {
     pub(crate) fn new(client: Client, shelf: Arc<Shelf>) -> Self {
-        Self { client, shelf, current: None, in_a_row: 0 }
+        Self {
+            client,
+            shelf,
+            current: None,
+            in_a_row: 0,
+        }
     }
 
     /// Waits for the next message; `None` once the reader or its client is closed.
@@ -106,11 +111,15 @@ impl Reader {
     #[doc(alias = "SetOffset")]
     pub fn seek(&mut self, topic: &str, partition: i32, start: StartOffset) -> Result<(), Error> {
         if matches!(start, StartOffset::At(n) | StartOffset::Time(n) if n < 0) {
-            return Err(Error::new(ErrorKind::Misuse, "the offset to seek is negative"));
+            return Err(Error::new(
+                ErrorKind::Misuse,
+                "the offset to seek is negative",
+            ));
         }
         let is_it = |cell: &Arc<Cell>| *cell.topic == *topic && cell.partition == partition;
         let Some(cell) = self.shelf.cells().into_iter().find(is_it) else {
-            let message = format!("this reader does not read partition {partition} of topic {topic}");
+            let message =
+                format!("this reader does not read partition {partition} of topic {topic}");
             return Err(Error::new(ErrorKind::UnknownPartition, message));
         };
         cell.seek(start, &self.shelf);
@@ -120,7 +129,13 @@ impl Reader {
 
     /// The partitions that this reader knows of, with the high watermark that their last fetch named.
     pub fn partitions(&self) -> Vec<(Arc<str>, i32, Option<i64>)> {
-        let each = |cell: Arc<Cell>| (cell.topic.clone(), cell.partition, cell.inner.lock().cursor.high_watermark());
+        let each = |cell: Arc<Cell>| {
+            (
+                cell.topic.clone(),
+                cell.partition,
+                cell.inner.lock().cursor.high_watermark(),
+            )
+        };
         self.shelf.cells().into_iter().map(each).collect()
     }
 
@@ -166,16 +181,24 @@ impl Reader {
         }
     }
 
-    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Batch>, Error>> {
+    fn poll_batch(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Batch>, Error>> {
         loop {
             if let Some(current) = self.current.take() {
-                let Current { cell, fetched, position, .. } = current;
-                let (batch, error) = Batch::new(&cell, &fetched, position, self.shelf.config.check_crcs);
+                let Current {
+                    cell,
+                    fetched,
+                    position,
+                    ..
+                } = current;
+                let (batch, error) =
+                    Batch::new(&cell, &fetched, position, self.shelf.config.check_crcs);
                 let next = batch.next_offset();
                 if let Some(e) = error {
                     let again = cell.corrupt(next.max(position), &self.shelf);
                     if batch.is_empty() && again {
-                        return Poll::Ready(Err(Error::corrupt(e).in_partition(&cell.topic, cell.partition)));
+                        return Poll::Ready(Err(
+                            Error::corrupt(e).in_partition(&cell.topic, cell.partition)
+                        ));
                     }
                 }
                 if batch.is_empty() {
@@ -190,15 +213,29 @@ impl Reader {
     }
 
     /// Takes what was fetched next in hand; `false` once closed.
-    fn poll_current(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+    fn poll_current(&mut self, cx: &Context<'_>) -> Poll<Result<bool, Error>> {
         loop {
-            let Some(cell) = ready!(self.shelf.poll_cell(cx.waker()))? else { return Poll::Ready(Ok(false)) };
+            let Some(cell) = ready!(self.shelf.poll_cell(cx.waker()))? else {
+                return Poll::Ready(Ok(false));
+            };
             // a seek may have emptied it
-            let Some(fetched) = cell.take(&self.shelf) else { continue };
+            let Some(fetched) = cell.take(&self.shelf) else {
+                continue;
+            };
             let position = fetched.from;
             let batches = Batches::new(fetched.records.clone());
-            let batches = if self.shelf.config.check_crcs { batches } else { batches.without_crc() };
-            self.current = Some(Current { cell, fetched, position, batches, open: None });
+            let batches = if self.shelf.config.check_crcs {
+                batches
+            } else {
+                batches.without_crc()
+            };
+            self.current = Some(Current {
+                cell,
+                fetched,
+                position,
+                batches,
+                open: None,
+            });
             return Poll::Ready(Ok(true));
         }
     }
@@ -207,7 +244,9 @@ impl Reader {
     fn damaged(&mut self, error: RecordError) -> Option<Error> {
         let current = self.current.take()?;
         let again = current.cell.corrupt(current.position, &self.shelf);
-        again.then(|| Error::corrupt(error).in_partition(&current.cell.topic, current.cell.partition))
+        again.then(|| {
+            Error::corrupt(error).in_partition(&current.cell.topic, current.cell.partition)
+        })
     }
 }
 
@@ -245,7 +284,11 @@ impl Current {
                 leader_epoch: batch.header().leader_epoch,
                 body: batch.body().clone(),
             });
-            self.open = Some(Open { chunk, cursor, next });
+            self.open = Some(Open {
+                chunk,
+                cursor,
+                next,
+            });
         }
     }
 }
@@ -258,6 +301,8 @@ impl Drop for Reader {
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("config", &self.shelf.config).finish_non_exhaustive()
+        f.debug_struct("Reader")
+            .field("config", &self.shelf.config)
+            .finish_non_exhaustive()
     }
 }

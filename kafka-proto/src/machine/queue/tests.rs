@@ -20,7 +20,11 @@ impl Fixture {
             in_flight: 5,
             idempotent: true,
         };
-        Self { queue: Queue::new(limits), now: now(), producer: ID }
+        Self {
+            queue: Queue::new(limits),
+            now: now(),
+            producer: ID,
+        }
     }
 
     /// One batch of one record.
@@ -44,11 +48,20 @@ impl Fixture {
     }
 
     fn written(&mut self, batch: &Drained, offset: i64) {
-        self.queue.handle_written(batch.id, BatchWritten { base_offset: Some(offset), append_time: None });
+        self.queue.handle_written(
+            batch.id,
+            BatchWritten {
+                base_offset: Some(offset),
+                append_time: None,
+            },
+        );
     }
 
     fn refused(&mut self, batch: &Drained, code: ErrorCode) -> Verdict {
-        self.queue.handle_refused(batch.id, code, None, self.now, |_| Duration::from_millis(100))
+        self.queue
+            .handle_refused(batch.id, code, None, self.now, |_| {
+                Duration::from_millis(100)
+            })
     }
 
     fn expire(&mut self, id: BatchId) {
@@ -62,19 +75,35 @@ impl Fixture {
     /// What resolved since the last call: name, and offset or what became of the data.
     fn resolved(&mut self) -> Vec<(&'static str, Result<i64, Outcome>)> {
         let each = |r: Resolved<&'static str>| {
-            (r.receipts[0], r.result.map(|w| w.base_offset.unwrap_or(-1)).map_err(|e| e.outcome()))
+            (
+                r.receipts[0],
+                r.result
+                    .map(|w| w.base_offset.unwrap_or(-1))
+                    .map_err(|e| e.outcome()),
+            )
         };
-        std::iter::from_fn(|| self.queue.poll_resolved()).map(each).collect()
+        std::iter::from_fn(|| self.queue.poll_resolved())
+            .map(each)
+            .collect()
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "tests need a moment to begin with")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tests need a moment to begin with"
+)]
 fn now() -> Now {
-    Now { instant: Instant::now(), unix_ms: 1_000 }
+    Now {
+        instant: Instant::now(),
+        unix_ms: 1_000,
+    }
 }
 
 fn sequences(batches: &[Drained]) -> Vec<(i16, i32)> {
-    batches.iter().map(|b| (b.header.producer_epoch, b.header.base_sequence)).collect()
+    batches
+        .iter()
+        .map(|b| (b.header.producer_epoch, b.header.base_sequence))
+        .collect()
 }
 
 #[test]
@@ -106,7 +135,10 @@ fn a_lost_connection_sends_the_same_numbers_again_once_all_are_back() {
     let again = f.poll_all();
     assert_eq!(sequences(&again), [(0, 0), (0, 1), (0, 2)]);
     assert_eq!(again[0].body, sent[0].body);
-    assert_eq!(f.refused(&again[0], ErrorCode::DUPLICATE_SEQUENCE_NUMBER), Verdict::Resolved);
+    assert_eq!(
+        f.refused(&again[0], ErrorCode::DUPLICATE_SEQUENCE_NUMBER),
+        Verdict::Resolved
+    );
     f.written(&again[1], 1);
     assert_eq!(f.resolved(), [("a", Ok(-1)), ("b", Ok(1))]);
 }
@@ -118,10 +150,19 @@ fn a_moved_leader_makes_all_start_over_in_order_after_a_pause() {
     f.push("a");
     f.push("b");
     let sent = f.poll_all();
-    assert_eq!(f.refused(&sent[0], ErrorCode::NOT_LEADER_OR_FOLLOWER), Verdict::RetryElsewhere);
-    assert_eq!(f.refused(&sent[1], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), Verdict::Retry);
+    assert_eq!(
+        f.refused(&sent[0], ErrorCode::NOT_LEADER_OR_FOLLOWER),
+        Verdict::RetryElsewhere
+    );
+    assert_eq!(
+        f.refused(&sent[1], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        Verdict::Retry
+    );
     assert!(f.poll().is_none(), "the pause");
-    assert_eq!(f.queue.poll_ready_at(f.now.instant), Some(f.now.instant + Duration::from_millis(100)));
+    assert_eq!(
+        f.queue.poll_ready_at(f.now.instant),
+        Some(f.now.instant + Duration::from_millis(100))
+    );
     f.after(100);
     assert_eq!(sequences(&f.poll_all()), [(0, 0), (0, 1)]);
     assert_eq!(f.resolved(), []);
@@ -136,10 +177,19 @@ fn a_batch_refused_for_good_leaves_a_gap_that_a_new_epoch_closes() {
     f.push("c");
     let sent = f.poll_all();
     f.written(&sent[0], 0);
-    assert_eq!(f.refused(&sent[1], ErrorCode::MESSAGE_TOO_LARGE), Verdict::Resolved);
+    assert_eq!(
+        f.refused(&sent[1], ErrorCode::MESSAGE_TOO_LARGE),
+        Verdict::Resolved
+    );
     assert!(f.poll().is_none(), "c is still out");
-    assert_eq!(f.refused(&sent[2], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), Verdict::Retry);
-    assert_eq!(f.resolved(), [("a", Ok(0)), ("b", Err(Outcome::NotWritten))]);
+    assert_eq!(
+        f.refused(&sent[2], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        Verdict::Retry
+    );
+    assert_eq!(
+        f.resolved(),
+        [("a", Ok(0)), ("b", Err(Outcome::NotWritten))]
+    );
     f.after(100);
     let again = f.poll_all();
     assert_eq!(sequences(&again), [(1, 0)]);
@@ -163,9 +213,18 @@ fn a_batch_that_may_be_written_is_never_sent_under_a_new_number() {
     let again = f.poll_all();
     assert_eq!(sequences(&again), [(0, 0), (0, 1)]);
     // the broker has forgotten the producer: it cannot tell, and neither can we
-    assert_eq!(f.refused(&again[0], ErrorCode::UNKNOWN_PRODUCER_ID), Verdict::Resolved);
-    assert_eq!(f.refused(&again[1], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), Verdict::Resolved);
-    assert_eq!(f.resolved(), [("a", Err(Outcome::Unknown)), ("b", Err(Outcome::Unknown))]);
+    assert_eq!(
+        f.refused(&again[0], ErrorCode::UNKNOWN_PRODUCER_ID),
+        Verdict::Resolved
+    );
+    assert_eq!(
+        f.refused(&again[1], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        Verdict::Resolved
+    );
+    assert_eq!(
+        f.resolved(),
+        [("a", Err(Outcome::Unknown)), ("b", Err(Outcome::Unknown))]
+    );
     f.push("c");
     assert_eq!(sequences(&f.poll_all()), [(1, 0)]);
 }
@@ -224,7 +283,10 @@ fn a_late_acknowledgement_changes_no_outcome_but_spares_the_epoch() {
 fn what_never_left_is_certainly_not_written_when_its_time_is_over() {
     let mut f = Fixture::new();
     f.push("a");
-    assert_eq!(f.queue.poll_timeout(), Some(f.now.instant + Duration::from_secs(10)));
+    assert_eq!(
+        f.queue.poll_timeout(),
+        Some(f.now.instant + Duration::from_secs(10))
+    );
     f.queue.handle_timeout(f.now.instant);
     assert_eq!(f.resolved(), []);
     f.after(10_000);
@@ -241,9 +303,18 @@ fn an_acknowledgement_closes_only_gaps_before_it() {
     f.push("b");
     f.push("c");
     let sent = f.poll_all();
-    assert_eq!(f.refused(&sent[0], ErrorCode::NOT_ENOUGH_REPLICAS), Verdict::Retry);
-    assert_eq!(f.refused(&sent[1], ErrorCode::TOPIC_AUTHORIZATION_FAILED), Verdict::Resolved);
-    assert_eq!(f.refused(&sent[2], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), Verdict::Retry);
+    assert_eq!(
+        f.refused(&sent[0], ErrorCode::NOT_ENOUGH_REPLICAS),
+        Verdict::Retry
+    );
+    assert_eq!(
+        f.refused(&sent[1], ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        Verdict::Resolved
+    );
+    assert_eq!(
+        f.refused(&sent[2], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        Verdict::Retry
+    );
     f.after(100);
     // nothing of a or c is in the log, so both may have new numbers
     assert_eq!(sequences(&f.poll_all()), [(1, 0), (1, 1)]);
@@ -257,7 +328,10 @@ fn linger_holds_a_batch_nobody_waits_for_until_it_is_flushed_full_or_old() {
     f.queue.push(&Record::new("a"), f.now);
     f.queue.attach("a", false);
     assert!(f.poll().is_none());
-    assert_eq!(f.queue.poll_ready_at(f.now.instant), Some(f.now.instant + Duration::from_millis(5)));
+    assert_eq!(
+        f.queue.poll_ready_at(f.now.instant),
+        Some(f.now.instant + Duration::from_millis(5))
+    );
     f.after(5);
     assert!(f.poll().is_some());
     f.queue.open(Vec::new(), f.now);
@@ -280,7 +354,8 @@ fn random_run(seed: u64) {
     let mut random = Random::new(seed);
     let mut f = Fixture::new();
     let names: Vec<&'static str> = vec![
-        "00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "18",
+        "00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14",
+        "15", "16", "17", "18",
     ];
     let mut next = 0;
     // the broker: (epoch, sequence, name) in the log, as one partition sees one producer
@@ -300,9 +375,12 @@ fn random_run(seed: u64) {
                 let reached = random.below(wire.len() as u64 + 1) as usize;
                 for (i, batch) in std::mem::take(&mut wire).into_iter().enumerate() {
                     if i < reached {
-                        broker(&mut log, &batch);
+                        let _ = broker(&mut log, &batch);
                     }
-                    f.queue.handle_lost(batch.id, i < reached || random.below(2) == 0 && i == reached);
+                    f.queue.handle_lost(
+                        batch.id,
+                        i < reached || random.below(2) == 0 && i == reached,
+                    );
                 }
             }
             5 => {
@@ -311,12 +389,14 @@ fn random_run(seed: u64) {
                 overdue.into_iter().for_each(|id| f.expire(id));
             }
             _ => {
-                let Some(batch) = wire.pop_front() else { continue };
+                let Some(batch) = wire.pop_front() else {
+                    continue;
+                };
                 match random.below(12) {
                     0 => drop(f.refused(&batch, ErrorCode::NOT_LEADER_OR_FOLLOWER)),
                     1 => drop(f.refused(&batch, ErrorCode::MESSAGE_TOO_LARGE)),
                     2 => {
-                        broker(&mut log, &batch);
+                        let _ = broker(&mut log, &batch);
                         f.refused(&batch, ErrorCode::REQUEST_TIMED_OUT);
                     }
                     _ => match broker(&mut log, &batch) {
@@ -345,26 +425,54 @@ fn random_run(seed: u64) {
     let position = |name: &str| log.iter().position(|(_, _, n)| n == name.as_bytes());
     for (name, outcome) in &outcomes {
         match outcome {
-            Ok(offset) if *offset >= 0 => assert_eq!(position(name), Some(*offset as usize), "seed {seed}: {name}"),
+            Ok(offset) if *offset >= 0 => assert_eq!(
+                position(name),
+                Some(*offset as usize),
+                "seed {seed}: {name}"
+            ),
             Ok(_) => assert!(position(name).is_some(), "seed {seed}: {name} is lost"),
             Err(Outcome::Unknown) => {}
-            Err(_) => assert_eq!(position(name), None, "seed {seed}: {name} is written after all"),
+            Err(_) => assert_eq!(
+                position(name),
+                None,
+                "seed {seed}: {name} is written after all"
+            ),
         }
     }
     let logged: Vec<_> = log.iter().map(|(_, _, name)| name.clone()).collect();
     assert!(logged.is_sorted(), "seed {seed}: order: {logged:?}");
-    assert!(logged.windows(2).all(|w| w[0] != w[1]), "seed {seed}: twice: {logged:?}");
+    assert!(
+        logged.windows(2).all(|w| w[0] != w[1]),
+        "seed {seed}: twice: {logged:?}"
+    );
 }
 
 /// What Kafka's `ProducerAppendInfo` decides, for batches of one record.
 fn broker(log: &mut Vec<(i16, i32, Vec<u8>)>, batch: &Drained) -> Result<i64, ErrorCode> {
     let (epoch, sequence) = (batch.header.producer_epoch, batch.header.base_sequence);
     let size = 61 + batch.body.len();
-    let bytes: Bytes = [&batch.header.write(&batch.body)[..], &batch.body].concat().into();
+    let bytes: Bytes = [&batch.header.write(&batch.body)[..], &batch.body]
+        .concat()
+        .into();
     assert_eq!(bytes.len(), size);
-    let read = crate::record::Batches::new(bytes).next().expect("one").expect("good");
-    let name = read.iter().next().expect("one").expect("good").value.expect("a value").to_vec();
-    if let Some(at) = log.iter().rev().take(5).position(|(e, s, _)| (*e, *s) == (epoch, sequence)) {
+    let read = crate::record::Batches::new(bytes)
+        .next()
+        .expect("one")
+        .expect("good");
+    let name = read
+        .iter()
+        .next()
+        .expect("one")
+        .expect("good")
+        .value
+        .expect("a value")
+        .to_vec();
+    if let Some(at) = log
+        .iter()
+        .rev()
+        .take(5)
+        .position(|(e, s, _)| (*e, *s) == (epoch, sequence))
+    {
         return Ok((log.len() - 1 - at) as i64);
     }
     let next = match log.last() {
