@@ -1,4 +1,26 @@
-//! The Kafka protocol and a whole Kafka client as pure state machines.
+//! The Kafka protocol, and a whole Kafka client, without sockets, threads or clocks.
+//!
+//! Most users want an adapter (`kafka-client-tokio` and its sisters), which drives this crate on a runtime and re-exports
+//! its handles. This crate is for those who write adapters, brokers for tests, proxies and tools.
+//!
+//! | module | what | stability |
+//! |---|---|---|
+//! | [`client`] | the handles, the links, and `Control`, which an adapter drives | semver |
+//! | [`record`] | records, messages, batches | semver |
+//! | [`config`], [`error`] | settings; what goes wrong | semver |
+//! | [`api`] | the messages of all client APIs, one table each | semver; structs may get fields |
+//! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
+//! | `wire` | primitive types, the reader and the writer | feature `unstable` |
+//!
+//! # The contract
+//!
+//! Time comes in as an argument of type [`client::Now`], randomness as a seed, bytes as slices. So a run is a pure
+//! function of its inputs, and a test can be one, too. Nothing that a peer sends makes this crate panic, loop, or allocate
+//! by a size that the peer declared.
+//!
+//! Machines have four kinds of methods, by name: getters; `handle_*` for what happened; bare verbs for commands;
+//! `poll_*` for what the machine wants, of which `poll_timeout` is one. `handle_timeout` called early or twice does
+//! nothing.
 
 #[macro_use]
 #[path = "wire/dsl.rs"]
@@ -8,6 +30,24 @@ pub mod api;
 pub mod client;
 pub mod config;
 pub mod error;
+#[cfg(feature = "unstable")]
 pub mod machine;
+#[cfg(not(feature = "unstable"))]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "public with the feature `unstable`"
+)]
+mod machine;
 pub mod record;
+#[cfg(feature = "unstable")]
 pub mod wire;
+#[cfg(not(feature = "unstable"))]
+#[allow(
+    dead_code,
+    unnameable_types,
+    unreachable_pub,
+    unused_imports,
+    reason = "public with the feature `unstable`"
+)]
+mod wire;

@@ -37,6 +37,8 @@ mod vectors;
 
 pub use header::{RequestHeader, ResponseHeader};
 
+pub use crate::wire::Uuid;
+
 use crate::wire::Wire;
 
 /// A message that asks for another.

@@ -614,8 +614,9 @@ impl Control {
         if hung_up && reach.rung + 1 < ExpectVersions::LADDER.len() {
             reach.rung += 1;
             reach.not_before = None;
-        } else if !entry.ready {
-            reach.rung = 0;
+        } else if !entry.ready || !self.cluster.is_known() {
+            // one that shakes hands and never describes the cluster has not answered either
+            reach.rung = if entry.ready { reach.rung } else { 0 };
             self.last_failures.insert(entry.address, error.clone());
             self.tell_unready();
         }

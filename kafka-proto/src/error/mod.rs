@@ -6,11 +6,12 @@ mod write;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
+pub use crate::wire::{DecodeError, DecodeErrorKind};
 pub use code::ErrorCode;
 pub use config::ConfigError;
 pub use write::{Undelivered, UndeliveredMessage, WriteError, Written};
 
-use crate::{record::RecordError, wire::DecodeError};
+use crate::record::RecordError;
 
 /// Anything that a handle reports.
 ///

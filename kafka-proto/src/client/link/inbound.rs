@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Flight, InFlight, Link, Purpose, Sought, State, ended, wake};
+use super::{Flight, InFlight, Link, Purpose, Sought, State, ended, socket_failed, wake};
 use crate::{
     api::{
         ApiKey, ResponseHeader,
@@ -96,10 +96,8 @@ impl Inbound {
 
     /// Ends the link because the socket failed.
     pub fn failed(&mut self, error: std::io::Error) {
-        self.link.close(
-            &Error::new(ErrorKind::Disconnected, format!("reading failed: {error}"))
-                .caused_by(error),
-        );
+        let error = socket_failed("reading", error, self.link.versions().is_none());
+        self.link.close(&error);
     }
 
     fn broken(&self, error: Error) -> Error {

@@ -12,6 +12,7 @@ mod outbound;
 
 use std::{
     collections::VecDeque,
+    io,
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -387,4 +388,13 @@ fn ended(during_handshake: bool) -> Error {
         false => "the broker closed the connection",
     };
     Error::new(ErrorKind::Disconnected, message)
+}
+
+/// The error of a socket that failed while `doing`; a reset during the handshake means what a close means there.
+fn socket_failed(doing: &str, error: io::Error, during_handshake: bool) -> Error {
+    let failed = match during_handshake {
+        true => ended(true),
+        false => Error::new(ErrorKind::Disconnected, format!("{doing} failed: {error}")),
+    };
+    failed.caused_by(error)
 }

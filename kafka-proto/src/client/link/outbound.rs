@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 
-use super::{Flight, InFlight, Kind, Link, PRODUCE_WINDOW, Purpose, Sought, State};
+use super::{Flight, InFlight, Kind, Link, PRODUCE_WINDOW, Purpose, Sought, State, socket_failed};
 use crate::{
     api::{ApiKey, RequestHeader},
     client::{
@@ -137,10 +137,8 @@ impl Outbound {
 
     /// Ends the link because the socket failed.
     pub fn failed(&mut self, error: std::io::Error) {
-        self.link.close(
-            &Error::new(ErrorKind::Disconnected, format!("writing failed: {error}"))
-                .caused_by(error),
-        );
+        let error = socket_failed("writing", error, self.link.versions().is_none());
+        self.link.close(&error);
     }
 
     /// Ends the link because no connection could be made.
