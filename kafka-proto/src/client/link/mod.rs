@@ -8,6 +8,8 @@
 //! half is such an end.
 
 mod inbound;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod outbound;
 
 use std::{
