@@ -15,7 +15,7 @@
 //!
 //! Threads: one a broker that accepts, two a connection, one for time. A connection's reader handles its requests and
 //! writes their answers; its writer writes what other threads caused, such as records that a waiting Fetch gets.
-//! Locks, in this order: [`Shared::state`], [`Link::out`].
+//! Locks, in this order: the state of the server, what a connection has to write.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -449,10 +449,11 @@ struct Retired {
 impl Retired {
     /// Wakes the thread by a connection of our own, and waits for its end, so that the port is free.
     fn join(self) {
-        while !self.thread.is_finished() {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-                thread::sleep(Duration::from_millis(1));
-            }
+        // one is enough, and more would fill the queue of the listener
+        while !self.thread.is_finished()
+            && TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err()
+        {
+            thread::sleep(Duration::from_millis(1));
         }
         let _ = self.thread.join();
     }
@@ -460,7 +461,7 @@ impl Retired {
 
 /// The port may be held for a moment by what the last listener left behind.
 fn bind(port: u16) -> io::Result<TcpListener> {
-    let deadline = Instant::now() + Duration::from_secs(2);
+    let deadline = Instant::now() + Duration::from_millis(500);
     loop {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             Err(e)

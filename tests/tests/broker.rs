@@ -20,8 +20,8 @@ mod versions;
 mod waiting;
 
 use std::{
-    io::{Read, Write},
-    net::TcpStream,
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
     ops::RangeInclusive,
     time::{Duration, Instant},
 };

@@ -134,7 +134,7 @@ impl Socket {
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 16]) {
             Ok(n) => n == 0,
-            Err(e) => e.kind() == std::io::ErrorKind::ConnectionReset,
+            Err(e) => e.kind() == ErrorKind::ConnectionReset,
         }
     }
 }

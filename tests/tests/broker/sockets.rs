@@ -81,7 +81,23 @@ fn a_stopped_broker_frees_its_port_and_takes_it_again() {
     }
     Socket::connect(port).call(9, &metadata(&["t"]));
     drop(server);
-    std::net::TcpListener::bind(("127.0.0.1", port)).expect("dropping the server frees its ports");
+    TcpListener::bind(("127.0.0.1", port)).expect("dropping the server frees its ports");
+}
+
+#[test]
+fn a_broker_whose_port_was_taken_stays_stopped() {
+    let mut cluster = Cluster::new(Config::new().brokers(2));
+    cluster.create_topic("t", 1);
+    let server = Server::start(cluster).expect("ports are free");
+    server.stop_broker(1);
+    let thief = TcpListener::bind(("127.0.0.1", server.port(1))).expect("the port is free");
+    let refused = server.start_broker(1).expect_err("the port is taken");
+    assert_eq!(refused.kind(), ErrorKind::AddrInUse);
+    assert!(!server.cluster().is_running(1));
+    assert_eq!(server.cluster().leader("t", 0), Some(2));
+    drop(thief);
+    server.start_broker(1).expect("the port is free again");
+    Socket::connect(server.port(1)).call(9, &metadata(&["t"]));
 }
 
 #[test]
