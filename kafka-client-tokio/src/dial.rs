@@ -7,10 +7,9 @@ use std::{
 };
 
 use kafka_proto::{
-    api::metadata::{MetadataRequest, MetadataRequestTopic},
     client::{Client, Clock, Conn},
     config::{Address, Config},
-    error::{Error, ErrorCode},
+    error::Error,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, split},
@@ -115,44 +114,11 @@ impl Dialer {
         topic: &str,
         partition: i32,
     ) -> Result<Conn, Error> {
-        let conn = self.dial(address).await?;
-        let request = MetadataRequest::build(|r| {
-            r.topics = Some(vec![MetadataRequestTopic::build(|t| {
-                t.name = Some(topic.to_owned())
-            })]);
-            r.allow_auto_topic_creation = false;
-        });
-        let response = conn.request(request).await?;
-        let refused = |code: ErrorCode| Error::refused_lookup(code, topic, partition);
-        let Some(known) = response.topics.first() else {
-            return Err(refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
-        };
-        let Some(found) = known
-            .partitions
-            .iter()
-            .find(|p| p.partition_index == partition)
-        else {
-            let code = ErrorCode(known.error_code);
-            let missing = if code == ErrorCode::NONE {
-                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-            } else {
-                code
-            };
-            return Err(refused(missing));
-        };
-        let Some(leader) = response
-            .brokers
-            .iter()
-            .find(|b| b.node_id == found.leader_id)
-        else {
-            return Err(refused(ErrorCode::LEADER_NOT_AVAILABLE));
-        };
-        let port =
-            u16::try_from(leader.port).map_err(|_| refused(ErrorCode::LEADER_NOT_AVAILABLE))?;
-        let leader = Address {
-            host: leader.host.clone(),
-            port,
-        };
+        let leader = self
+            .dial(address)
+            .await?
+            .lookup_leader(topic, partition)
+            .await?;
         self.dial_partition(&leader.to_string(), topic, partition)
             .await
     }

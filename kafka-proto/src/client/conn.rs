@@ -18,9 +18,10 @@ use crate::{
         Request,
         fetch::{FetchPartition, FetchRequest, FetchTopic},
         list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic},
+        metadata::{MetadataRequest, MetadataRequestTopic},
         produce::{PartitionProduceData, ProduceRequest, TopicProduceData},
     },
-    config::{Config, StartOffset},
+    config::{Address, Config, StartOffset},
     error::{ConfigError, Error, ErrorCode, ErrorKind, Outcome, WriteError, Written},
     machine::{backoff::Random, cursor::Fetched, fetch::LAST_BY_NAME},
     record::{BatchBuilder, Message, Record, next_offset},
@@ -128,6 +129,44 @@ impl Conn {
     /// inside the response are yours to look at.
     pub fn request<R: Request + Send + Sync + 'static>(&self, request: R) -> Call<R> {
         self.submit(request, i16::MAX, Duration::ZERO)
+    }
+
+    /// Asks this broker where the leader of a partition listens.
+    ///
+    /// # Errors
+    ///
+    /// The partition does not exist or has no leader now, or the connection ended.
+    #[doc(alias = "LookupLeader")]
+    pub async fn lookup_leader(&self, topic: &str, partition: i32) -> Result<Address, Error> {
+        let request = MetadataRequest::build(|r| {
+            r.topics = Some(vec![MetadataRequestTopic::build(|t| {
+                t.name = Some(topic.to_owned())
+            })]);
+            r.allow_auto_topic_creation = false;
+        });
+        let response = self.request(request).await?;
+        let known = response.topics.first();
+        let code = known.map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, |t| {
+            ErrorCode(t.error_code)
+        });
+        let found =
+            known.and_then(|t| t.partitions.iter().find(|p| p.partition_index == partition));
+        let leader = found.and_then(|p| response.brokers.iter().find(|b| b.node_id == p.leader_id));
+        if let Some(broker) = leader
+            && let Ok(port) = u16::try_from(broker.port)
+        {
+            return Ok(Address {
+                host: broker.host.clone(),
+                port,
+            });
+        }
+        let code = match (code, found) {
+            (ErrorCode::NONE, None) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            (ErrorCode::NONE, Some(_)) => ErrorCode::LEADER_NOT_AVAILABLE,
+            (code, _) => code,
+        };
+        Err(Error::refused(code, "the lookup of the leader", None)
+            .in_partition(&topic.into(), partition))
     }
 
     /// Writes records to the connection's partition as one batch: all of them or none.

@@ -132,33 +132,21 @@ impl Future for Receipt {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         std::task::ready!(self.poll_done(cx));
         let mut state = self.shared.state.lock();
-        let (total, first, more) = (
-            state.total as usize,
-            state.first.take(),
-            std::mem::take(&mut state.more),
-        );
+        let (total, first) = (state.total as usize, state.first.take());
+        let mut parts = std::mem::take(&mut state.more);
         drop(state);
-        let parts = || first.iter().chain(&more);
-        if let [Some(part), None] = [first.as_ref(), more.first()]
-            && part.result.is_ok()
-        {
-            // one batch took it all
-            return Poll::Ready(Ok((0..part.count)
-                .filter_map(|i| part.result_of(i).ok())
-                .collect()));
-        }
-        let mut results: Vec<Result<Written, Error>> = Vec::new();
-        results.resize_with(total, || Err(Error::closed()));
-        for part in parts() {
-            for i in 0..part.count {
-                if let Some(slot) = results.get_mut((part.from + i) as usize) {
-                    *slot = part.result_of(i);
-                }
-            }
-        }
-        Poll::Ready(match results.iter().all(Result::is_ok) {
-            true => Ok(results.into_iter().flatten().collect()),
-            false => Err(WriteError::new(results)),
+        // batches resolve in any order; most calls end in one
+        parts.extend(first);
+        parts.sort_unstable_by_key(|part| part.from);
+        let results = parts
+            .iter()
+            .flat_map(|part| (0..part.count).map(|i| part.result_of(i)));
+        Poll::Ready(if parts.iter().all(|part| part.result.is_ok()) {
+            let mut written = Vec::with_capacity(total);
+            written.extend(results.flatten());
+            Ok(written)
+        } else {
+            Err(WriteError::new(results.collect()))
         })
     }
 }

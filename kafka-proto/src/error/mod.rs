@@ -152,11 +152,6 @@ impl Error {
             .caused_by(error)
     }
 
-    /// The error of a lookup that finds no leader: for adapters.
-    pub fn refused_lookup(code: ErrorCode, topic: &str, partition: i32) -> Self {
-        Self::refused(code, "the lookup of the leader", None).in_partition(&topic.into(), partition)
-    }
-
     /// The error of a handle that was closed.
     pub(crate) fn closed() -> Self {
         Self::new(ErrorKind::Closed, "closed")
