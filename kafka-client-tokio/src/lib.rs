@@ -47,3 +47,8 @@ pub use kafka_proto::{
     },
     record::{Header, Message, Record},
 };
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

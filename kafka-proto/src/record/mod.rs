@@ -243,19 +243,48 @@ impl<'a> Headers<'a> {
         self.filter(|h| h.key == key.as_ref()).last()
     }
 
+    /// The most bytes that these take in a batch, beside their count.
+    #[inline]
     fn encoded_bound(&self) -> usize {
+        // most records have none, and this is asked for each record
+        if self.is_empty() {
+            0
+        } else {
+            self.bound_of_some()
+        }
+    }
+
+    fn bound_of_some(&self) -> usize {
         self.into_iter()
             .map(|h| 10 + h.key.len() + h.value.map_or(0, <[u8]>::len))
             .sum()
     }
 
+    #[inline]
     fn encoded_size(&self) -> usize {
+        if self.is_empty() {
+            1
+        } else {
+            self.size_of_some()
+        }
+    }
+
+    fn size_of_some(&self) -> usize {
         let blob = |b: &[u8]| varint::size(b.len() as i64) + b.len();
         let each = |h: Header<'_>| blob(h.key) + h.value.map_or(1, blob);
         varint::size(self.len() as i64) + self.into_iter().map(each).sum::<usize>()
     }
 
+    #[inline]
     fn encode(&self, out: &mut Vec<u8>) {
+        if self.is_empty() {
+            out.push(0);
+        } else {
+            self.encode_some(out);
+        }
+    }
+
+    fn encode_some(&self, out: &mut Vec<u8>) {
         varint::put(out, self.len() as i64);
         for header in *self {
             batch::put_blob(out, Some(header.key));
