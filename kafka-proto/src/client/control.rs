@@ -157,6 +157,13 @@ impl Control {
             self.notes = notes;
             self.handle_timeout(now);
             self.work(now);
+            self.sessions.retain(|session| {
+                let over = session.is_over();
+                if over {
+                    session.forget();
+                }
+                !over
+            });
             if let Some(dial) = self.dials.pop_front() {
                 return Poll::Ready(Some(dial));
             }
@@ -213,8 +220,6 @@ impl Control {
             Note::Ready(link) => self.handle_ready(&link),
             Note::Down(link, error) => self.handle_down(&link, error, now),
             Note::Session(session) => {
-                self.sessions
-                    .retain(|s| !s.is_closed() || !s.ledger.is_unused());
                 self.sessions.push(session.clone());
                 self.want_id(&session);
             }
@@ -227,6 +232,7 @@ impl Control {
                         s.limits.delivery_timeout
                     });
                 self.cluster.want(&slot.name);
+                self.cluster.reconsider(&slot.name, now.instant);
                 self.slots.push((now.instant + timeout, slot));
                 self.teach(now);
             }
@@ -375,10 +381,13 @@ impl Control {
 
     /// Gives a queue the link of its leader; `false` while there is none.
     fn house(&mut self, generation: u64, queue: &Arc<PartitionQueue>, now: Now) -> bool {
-        if queue.session.is_closed() && queue.inner.lock().queue.is_empty() {
-            queue.inner.lock().orphaned = false;
+        let mut inner = queue.inner.lock();
+        if inner.queue.is_empty() || inner.queue.in_flight() > 0 {
+            // nothing is left; or what is on the old link comes back first, and the queue with it
+            inner.orphaned = false;
             return true;
         }
+        drop(inner);
         if generation > self.generation {
             return false;
         }
@@ -395,11 +404,6 @@ impl Control {
             .map(|t| t.id)
             .unwrap_or_default();
         let mut inner = queue.inner.lock();
-        if inner.queue.in_flight() > 0 && inner.link.is_some() {
-            // what is on the old link comes back first, and the queue with it
-            inner.orphaned = false;
-            return true;
-        }
         inner.orphaned = false;
         inner.listed = false;
         inner.topic_id = topic_id;
@@ -718,7 +722,7 @@ impl Control {
             }
             // no id will ever come: tell the callers now instead of at their deadlines
             Some(error) if !error.is_retriable() && error.kind() != ErrorKind::Closed => {
-                session.end(&error)
+                session.fail(&error)
             }
             Some(_) => {
                 self.id_failures += 1;

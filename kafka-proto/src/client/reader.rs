@@ -324,6 +324,11 @@ impl Cell {
         if shelve {
             shelf.shelve(self);
         }
+        if shelf.is_closed() {
+            // closed while this was put down: nobody will take it
+            self.inner.lock().cursor.seek(StartOffset::Last);
+            return 0;
+        }
         self.obey(verdict, &shelf, link);
         if ready { size } else { 0 }
     }

@@ -86,6 +86,8 @@ pub(crate) struct QueueInner {
     /// The link to the leader. While batches are in flight it does not change.
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) topic_id: Uuid,
+    /// A batch was refused because the leader has moved: the queue leaves its link when the last one is back.
+    pub(crate) moved: bool,
     /// On the link's ready list, or in its hands.
     pub(crate) listed: bool,
     /// With Control, which looks for a leader.
@@ -180,6 +182,22 @@ impl Session {
     pub(crate) fn end(&self, error: &Error) {
         self.close();
         self.queues().iter().for_each(|queue| queue.end(error));
+    }
+
+    /// Gives up what is queued, because `error` keeps all of it from being sent; what comes later is tried again.
+    pub(crate) fn fail(&self, error: &Error) {
+        self.queues().iter().for_each(|queue| queue.fail(error));
+    }
+
+    /// No writer is left: nothing more will come.
+    pub(crate) fn retire(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.inbox.wake();
+    }
+
+    /// Whether nothing more will come and everything is resolved.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_closed() && self.ledger.is_unused()
     }
 
     /// Lets go of its topics, which hold it in turn.
@@ -409,6 +427,7 @@ impl PartitionQueue {
                 queue: Queue::new(session.limits),
                 link: None,
                 topic_id: Uuid::default(),
+                moved: false,
                 listed: false,
                 orphaned: false,
                 watched: false,
@@ -428,7 +447,8 @@ impl PartitionQueue {
                     inner.listed = true;
                     return waker.map_or(Then::Nothing, Then::Wake);
                 }
-                // a link that closes hands its queues over; this one came too late for that
+                // the link is ending, and brings back what is in flight first
+                Err(_) if inner.queue.in_flight() > 0 => return Then::Nothing,
                 Err(_) => inner.link = None,
             }
         }
@@ -458,6 +478,19 @@ impl PartitionQueue {
         }
         resolved.extend(std::iter::from_fn(|| inner.queue.poll_resolved()));
         self.list(inner)
+    }
+
+    /// Gives up what is not in flight.
+    pub(crate) fn fail(self: &Arc<Self>, error: &Error) {
+        let mut resolved = Vec::new();
+        let mut inner = self.inner.lock();
+        inner.queue.abandon(error);
+        let then = self.settle(&mut inner, &mut resolved);
+        drop(inner);
+        resolved
+            .into_iter()
+            .for_each(|r| self.session.resolve(self, r));
+        self.then(then);
     }
 
     /// Gives up everything. What is in flight follows when its link says what became of it.

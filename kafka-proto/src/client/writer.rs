@@ -40,8 +40,18 @@ use crate::{
 pub struct Writer {
     client: Client,
     session: Arc<Session>,
+    // dropped by the last clone
+    _guard: Arc<Retire>,
     /// The topic of the configuration.
     slot: Option<Arc<TopicSlot>>,
+}
+
+struct Retire(Arc<Session>);
+
+impl Drop for Retire {
+    fn drop(&mut self) {
+        self.0.retire();
+    }
 }
 
 impl Writer {
@@ -54,9 +64,11 @@ impl Writer {
         if let Some(slot) = &slot {
             slot.want(&session);
         }
+        let guard = Arc::new(Retire(session.clone()));
         Self {
             client,
             session,
+            _guard: guard,
             slot,
         }
     }

@@ -95,6 +95,16 @@ impl Cluster {
         }
     }
 
+    /// Asks again for a topic that was denied: somebody wants it now, and may have created it.
+    pub fn reconsider(&mut self, topic: &str, now: Instant) {
+        if let Some(topic) = self.topics.get_mut(topic)
+            && topic.denial(now).is_some()
+        {
+            (topic.error, topic.denials, topic.denied_since) = (None, 0, None);
+            self.urgent = true;
+        }
+    }
+
     /// Asks again as soon as the pause allows: what is known has turned out wrong.
     pub fn refresh(&mut self) {
         self.urgent = true;

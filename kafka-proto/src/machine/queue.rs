@@ -370,7 +370,10 @@ impl<R> Queue<R> {
     /// The connection ended before the answer; `sent`: all bytes of the request had left.
     pub fn handle_lost(&mut self, id: BatchId, sent: bool) {
         let Some(at) = self.returned(id) else { return };
-        self.batches[at].maybe_written |= sent;
+        // a broker that has refused a batch takes nothing behind it
+        let refused = |b: &Queued<R>| b.sequence.is_some() && !b.in_flight && !b.maybe_written;
+        let blocked = self.batches.iter().take(at).any(refused);
+        self.batches[at].maybe_written |= sent && !blocked;
         if self.batches[at].given_up {
             self.give_up(at, Error::closed());
         } else {

@@ -237,7 +237,6 @@ impl Inbound {
         let common = self.link.common.clone();
         let code = ErrorCode(answer.error_code);
         let mut inner = queue.inner.lock();
-        let mut elsewhere = false;
         if code == ErrorCode::NONE {
             let known = |n: i64| Some(n).filter(|n| *n >= 0);
             let (base_offset, append_time) =
@@ -254,13 +253,14 @@ impl Inbound {
             let verdict = inner
                 .queue
                 .handle_refused(*batch, code, said, now, |failed| common.pause(failed));
-            elsewhere = verdict == Verdict::RetryElsewhere;
+            inner.moved |= verdict == Verdict::RetryElsewhere;
         }
-        if elsewhere && inner.queue.in_flight() == 0 {
+        let gone = inner.moved && inner.queue.in_flight() == 0;
+        if gone {
+            inner.moved = false;
             inner.link = None;
             inner.orphaned = true;
         }
-        let gone = elsewhere && inner.link.is_none();
         let then = queue.settle(&mut inner, &mut self.resolved);
         drop(inner);
         self.resolved

@@ -351,6 +351,7 @@ impl Purpose {
                         && inner.link.as_ref().is_some_and(|l| Arc::ptr_eq(l, link))
                     {
                         inner.link = None;
+                        inner.moved = false;
                         inner.listed = false;
                     }
                     let then = queue.settle(&mut inner, &mut resolved);

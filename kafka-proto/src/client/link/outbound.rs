@@ -54,6 +54,7 @@ pub struct Outbound {
     /// When a cursor's pause ends.
     fetch_at: Option<Instant>,
     fetch_place: Option<Place>,
+    fetch_reserve: Option<usize>,
     /// Wants to fetch and waits for the ledger.
     fetch_blocked: bool,
 }
@@ -79,6 +80,7 @@ impl Outbound {
             parked: Vec::new(),
             fetch_at: None,
             fetch_place: None,
+            fetch_reserve: None,
             fetch_blocked: false,
         }
     }
@@ -412,6 +414,9 @@ impl Outbound {
             };
         }
         if fetches.is_empty() {
+            // a place in line, and what it was granted, go back
+            self.fetch_place = None;
+            self.fetch_reserve = None;
             return;
         }
         let by_name = fetches.iter().any(|(name, ..)| name.id == Uuid::default());
@@ -428,8 +433,10 @@ impl Outbound {
         let reserve = most
             .min(shelf.limits.max_bytes as usize)
             .min(ledger.total());
+        // who stands in line gets what was asked for then
+        let reserve = *self.fetch_reserve.get_or_insert(reserve);
         match ledger.poll_reserve(reserve, &mut self.fetch_place, cx.waker()) {
-            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Ok(())) => self.fetch_reserve = None,
             Poll::Ready(Err(_)) => return,
             Poll::Pending => return self.fetch_blocked = true,
         }
@@ -616,10 +623,10 @@ impl Link {
 /// Batches that no request can carry.
 fn refuse(flights: Vec<Flight>, error: &Error) {
     for flight in flights {
-        flight.queue.session.end(error);
         let mut resolved = Vec::new();
         let mut inner = flight.queue.inner.lock();
         inner.queue.handle_lost(flight.batch, false);
+        inner.queue.abandon(error);
         let then = flight.queue.settle(&mut inner, &mut resolved);
         drop(inner);
         resolved

@@ -320,6 +320,21 @@ fn an_acknowledgement_closes_only_gaps_before_it() {
     assert_eq!(sequences(&f.poll_all()), [(1, 0), (1, 1)]);
 }
 
+/// A broker takes a number only behind the one before it.
+#[test]
+fn a_batch_lost_behind_a_refused_one_is_certainly_not_written() {
+    let mut f = Fixture::new();
+    f.push("a");
+    f.push("b");
+    let sent = f.poll_all();
+    f.refused(&sent[0], ErrorCode::NOT_ENOUGH_REPLICAS);
+    f.queue.handle_lost(sent[1].id, true);
+    f.after(10_000);
+    f.queue.handle_timeout(f.now.instant);
+    let not_written = Err(Outcome::NotWritten);
+    assert_eq!(f.resolved(), [("a", not_written), ("b", not_written)]);
+}
+
 #[test]
 fn linger_holds_a_batch_nobody_waits_for_until_it_is_flushed_full_or_old() {
     let mut f = Fixture::new();
