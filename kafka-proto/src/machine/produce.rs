@@ -31,18 +31,18 @@ pub fn write_request(acks: i16, timeout_ms: i32, parts: &[Part], w: &mut Writer)
     acks.write(w);
     timeout_ms.write(w);
     let topics = parts.chunk_by(|a, b| a.topic == b.topic);
-    w.len_of(Some(topics.clone().count()), false);
+    w.put_array_len(Some(topics.clone().count()));
     for topic in topics {
         if version > super::fetch::LAST_BY_NAME {
             topic[0].id.write(w);
         } else {
-            w.len_of(Some(topic[0].topic.len()), true);
+            w.put_string_len(Some(topic[0].topic.len()));
             w.put_slice(topic[0].topic.as_bytes());
         }
-        w.len_of(Some(topic.len()), false);
+        w.put_array_len(Some(topic.len()));
         for part in topic {
             part.partition.write(w);
-            w.len_of(Some(BatchHeader::SIZE + part.body.len()), false);
+            w.put_array_len(Some(BatchHeader::SIZE + part.body.len()));
             w.put_slice(&part.header.write(&part.body));
             w.put_bytes(&part.body);
             end_of_struct(w);
@@ -55,7 +55,7 @@ pub fn write_request(acks: i16, timeout_ms: i32, parts: &[Part], w: &mut Writer)
 /// No tagged fields.
 fn end_of_struct(w: &mut Writer) {
     if w.flexible {
-        w.uvarint(0);
+        w.put_uvarint(0);
     }
 }
 

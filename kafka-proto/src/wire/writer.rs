@@ -124,22 +124,6 @@ impl Writer {
         }
     }
 
-    /// The former name of [`put_string_len`](Self::put_string_len), if `short`, and [`put_array_len`](Self::put_array_len).
-    #[doc(hidden)]
-    pub fn len_of(&mut self, len: Option<usize>, short: bool) {
-        if short {
-            self.put_string_len(len)
-        } else {
-            self.put_array_len(len)
-        }
-    }
-
-    /// The former name of [`put_uvarint`](Self::put_uvarint).
-    #[doc(hidden)]
-    pub fn uvarint(&mut self, n: u32) {
-        self.put_uvarint(n);
-    }
-
     #[inline]
     fn put_compact_len(&mut self, len: Option<usize>) {
         self.put_uvarint(len.map_or(0, |n| n.min(MAX_LEN) as u32 + 1));
