@@ -472,7 +472,7 @@ impl Outbound {
         inner.next_correlation = correlation.wrapping_add(1) & i32::MAX;
         drop(inner);
         let mut w = Writer::new(version, false);
-        w.put_slice(&[0; 4]);
+        let start = w.begin_frame();
         let header = RequestHeader {
             api_key: api as i16,
             api_version: version,
@@ -482,14 +482,9 @@ impl Outbound {
         header.write(&mut w, api.request_header(version));
         w.flexible = api.is_flexible(version);
         body(&mut w);
-        let mut segments = w.segments();
-        let length: usize = segments.iter().map(Bytes::len).sum();
-        // the length stands in the first segment, which is ours alone and so can be changed
-        if let Some(first) = segments.first_mut() {
-            let mut head = Vec::from(std::mem::take(first));
-            head[..4].copy_from_slice(&((length - 4) as i32).to_be_bytes());
-            *first = head.into();
-        }
+        w.end_frame(start);
+        let length = w.len();
+        let segments = w.segments();
         self.queued += length as u64;
         let deadline = now.instant + config.request_timeout + extra_wait;
         let request = InFlight {
