@@ -15,6 +15,8 @@ mod call;
 mod conn;
 mod control;
 mod event;
+#[cfg(all(test, not(loom)))]
+mod guards;
 mod inbox;
 mod ledger;
 mod link;
