@@ -114,7 +114,7 @@ async fn write(
             let values: Vec<_> = (next..count.min(next + CALL))
                 .map(|n| Peer::value(n, SIZE))
                 .collect();
-            let records: Vec<_> = values.iter().map(|value| Record::new(value)).collect();
+            let records: Vec<_> = values.iter().map(Record::new).collect();
             next += records.len() as u64;
             let receipt = writer.send(&records).await?;
             pending.push_back((values, receipt));
@@ -258,7 +258,7 @@ fn a_kill_in_the_middle(kafka: &Kafka) -> Outcome {
             }
         }
         for (number, written) in written {
-            let place = (written.partition, written.offset.unwrap_or(seen[&number].1));
+            let place = (written.partition, written.offset.unwrap_or_else(|| seen[&number].1));
             assert_eq!(
                 seen.get(&number),
                 Some(&place),
