@@ -33,7 +33,12 @@ fn handles_cross_threads_and_outlive_their_makers() {
 
 /// Compiled, never run: the futures of all verbs can be spawned on executors with threads.
 #[allow(dead_code)]
-async fn futures_can_be_spawned(client: Client, writer: Writer, mut reader: Reader, mut conn: Conn) {
+async fn futures_can_be_spawned(
+    client: Client,
+    writer: Writer,
+    mut reader: Reader,
+    mut conn: Conn,
+) {
     let record = Record::new("v");
     send(client.ready());
     send(client.call(MetadataRequest::default()));
@@ -57,7 +62,11 @@ async fn futures_can_be_spawned(client: Client, writer: Writer, mut reader: Read
 #[test]
 fn what_is_made_for_each_message_stays_small() {
     assert!(size_of::<Message>() <= 56, "{}", size_of::<Message>());
-    assert!(size_of::<Record<'_>>() <= 112, "{}", size_of::<Record<'_>>());
+    assert!(
+        size_of::<Record<'_>>() <= 112,
+        "{}",
+        size_of::<Record<'_>>()
+    );
     assert!(size_of::<Error>() == size_of::<usize>());
     assert!(size_of::<Receipt>() == size_of::<usize>());
 }
