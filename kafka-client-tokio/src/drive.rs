@@ -6,14 +6,15 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
     time::Instant,
 };
 
 use kafka_proto::client::{Clock, Control, Dial, Inbound, Outbound};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
-    runtime::Handle,
+    runtime::{Builder, Handle, RuntimeFlavor},
     time::{Sleep, sleep_until, timeout_at},
 };
 
@@ -22,8 +23,49 @@ const TURN: usize = 64;
 /// Slices in one write.
 const SLICES: usize = 64;
 
-/// Drives a client until it ends.
-pub(crate) async fn control(mut control: Control, clock: Arc<dyn Clock>) {
+/// Starts driving a client, by the tasks of `runtime`.
+///
+/// On a runtime of one thread, user code that blocks it must not end a membership: there the control and its links go on
+/// by a thread of their own, and only links that carry records stay with the runtime. (All links on an own thread would
+/// cost every write two hops between threads.)
+pub(crate) fn start(control: Control, clock: Arc<dyn Clock>, runtime: &Handle) -> io::Result<()> {
+    if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+        runtime.spawn(drive_control(control, clock, runtime.clone()));
+        return Ok(());
+    }
+    let own = Builder::new_current_thread().enable_all().build()?;
+    // two ends of nothing: each side learns by it that the other has ended
+    let (here, there) = tokio::io::duplex(1);
+    runtime.spawn(ended(here));
+    let data = runtime.clone();
+    let drive = move || {
+        own.block_on(async {
+            let mut control = pin!(drive_control(control, clock, data));
+            let mut runtime_ended = pin!(ended(there));
+            poll_fn(|cx| match runtime_ended.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => control.as_mut().poll(cx),
+            })
+            .await;
+        });
+    };
+    thread::Builder::new()
+        .name("kafka-control".to_owned())
+        .spawn(drive)?;
+    Ok(())
+}
+
+/// Waits until the other end is dropped.
+async fn ended(mut end: DuplexStream) {
+    let mut byte = [0];
+    let read =
+        |cx: &mut Context<'_>| Pin::new(&mut end).poll_read(cx, &mut ReadBuf::new(&mut byte));
+    // nothing is ever written: whatever this is, it is the end
+    let _ = poll_fn(read).await;
+}
+
+/// Drives a client until it ends; links that carry records are driven by `data`, the others where this runs.
+async fn drive_control(mut control: Control, clock: Arc<dyn Clock>, data: Handle) {
     let mut timer = Timer::default();
     while let Some(dial) = poll_fn(|cx| {
         loop {
@@ -35,7 +77,10 @@ pub(crate) async fn control(mut control: Control, clock: Arc<dyn Clock>) {
     })
     .await
     {
-        Handle::current().spawn(connect(dial, clock.clone()));
+        match dial.carries_records() {
+            true => data.spawn(connect(dial, clock.clone())),
+            false => Handle::current().spawn(connect(dial, clock.clone())),
+        };
     }
 }
 

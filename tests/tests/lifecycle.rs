@@ -1,8 +1,14 @@
 //! How things end: handles dropped, runtimes shut down, tasks aborted, clients closed. Nothing hangs, nothing is lost silently.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use kafka_client_tokio::{Client, ErrorKind, Outcome, Record, WriterConfig, connect};
+use kafka_client_tokio::{Client, Dialer, ErrorKind, Outcome, Record, WriterConfig, connect};
 use kafka_testing::{
     broker::{Cluster, Config, Fault, Rule},
     server::Server,
@@ -227,4 +233,41 @@ async fn events_tell_of_connections_and_end_with_the_client() {
         .expect("nothing is left");
     drop(client);
     while events.next().await.is_some() {}
+}
+
+/// A runtime of one thread that user code blocks must not end what keeps a client known to its brokers.
+#[tokio::test(flavor = "current_thread")]
+async fn control_goes_on_while_user_code_blocks_the_only_thread() {
+    let server = server();
+    let seen = Arc::new(AtomicU64::new(0));
+    let counted = seen.clone();
+    server.cluster().intercept(move |request| {
+        let is_keep_alive = request.api == kafka_client_tokio::api::ApiKey::Metadata;
+        counted.fetch_add(u64::from(is_keep_alive), Ordering::Relaxed);
+        None
+    });
+    let age = Duration::from_millis(50);
+    let dialer = Dialer::new().configure(|config| config.metadata_max_age(age));
+    let client = dialer.connect(&server.bootstrap()).await.expect("a broker");
+    client
+        .writer("t")
+        .expect("a config")
+        .write(Record::new("x"))
+        .await
+        .expect("written");
+    let blocked: u64 = std::env::var("BLOCKED_S")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(2);
+    let before = seen.load(Ordering::Relaxed);
+    std::thread::sleep(Duration::from_secs(blocked));
+    let during = seen.load(Ordering::Relaxed) - before;
+    assert!(
+        during >= blocked * 5,
+        "{during} keep-alive calls in {blocked} s"
+    );
+    client
+        .close(Duration::from_secs(5))
+        .await
+        .expect("nothing is left");
 }

@@ -258,7 +258,10 @@ fn a_kill_in_the_middle(kafka: &Kafka) -> Outcome {
             }
         }
         for (number, written) in written {
-            let place = (written.partition, written.offset.unwrap_or_else(|| seen[&number].1));
+            let place = (
+                written.partition,
+                written.offset.unwrap_or_else(|| seen[&number].1),
+            );
             assert_eq!(
                 seen.get(&number),
                 Some(&place),

@@ -82,6 +82,12 @@ pub struct Dial {
 }
 
 impl Dial {
+    /// Whether the link carries records. Those that do not keep a member in its group, and so must go on while user code
+    /// blocks a runtime of one thread.
+    pub fn carries_records(&self) -> bool {
+        self.outbound.carries_records()
+    }
+
     /// Tells that no connection could be made.
     pub fn failed(self, error: std::io::Error) {
         self.outbound.refused(error);

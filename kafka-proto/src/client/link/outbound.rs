@@ -143,6 +143,10 @@ impl Outbound {
         self.link.close(&error);
     }
 
+    pub(crate) fn carries_records(&self) -> bool {
+        !matches!(self.link.kind, Kind::General)
+    }
+
     /// Ends the link because no connection could be made.
     pub(crate) fn refused(&self, error: std::io::Error) {
         let kind = if error.kind() == std::io::ErrorKind::TimedOut {
