@@ -271,6 +271,7 @@ impl Control {
                 let generation = self.wanted_generation(moved);
                 self.lost.push((generation, shelf, cell));
             }
+            Note::Await(promise) if self.cluster.is_known() => promise.resolve(Ok(())),
             Note::Await(promise) => self.readiness.push(promise),
             Note::Sleep(at, alarm) => self.alarms.push((at, alarm)),
             Note::Refresh => self.cluster.refresh(),
