@@ -61,6 +61,8 @@ pub struct Control {
     last_failures: BTreeMap<Address, Error>,
     closing: bool,
     notes: Vec<Note>,
+    /// When [`Control::poll`] was last called.
+    polled: Option<Instant>,
 }
 
 /// A connection to make: resolve, connect, then drive the halves.
@@ -145,6 +147,7 @@ impl Control {
             last_failures: BTreeMap::new(),
             closing: false,
             notes: Vec::new(),
+            polled: None,
             common,
             inbox,
             events,
@@ -155,6 +158,7 @@ impl Control {
     ///
     /// Call it again when woken, and at [`Control::deadline`]. Cancel safe.
     pub fn poll(&mut self, now: Now, cx: &mut Context<'_>) -> Poll<Option<Dial>> {
+        self.polled = Some(now.instant);
         loop {
             let mut notes = std::mem::take(&mut self.notes);
             self.inbox.take(&mut notes, cx.waker());
@@ -183,25 +187,29 @@ impl Control {
     }
 
     /// When to call [`Control::poll`] again unless woken before.
+    ///
+    /// Always after the last poll: what was due then was done, or waits for something else, which wakes.
     pub fn deadline(&self) -> Option<Instant> {
-        let mut next = earlier(self.cluster.poll_timeout(), self.watch_at);
-        for (_, call) in &self.calls {
-            next = earlier(next, call.deadline);
-        }
-        let times = self
-            .slots
-            .iter()
-            .map(|(at, _)| at)
-            .chain(self.alarms.iter().map(|(at, _)| at));
-        for at in times.chain(self.id_pauses.iter().map(|(at, _)| at)) {
-            next = earlier(next, Some(*at));
-        }
-        if self.is_short_of_links() {
-            for reach in self.addresses.values() {
-                next = earlier(next, reach.not_before);
-            }
-        }
-        next
+        let calls = self.calls.iter().filter_map(|(_, call)| call.deadline);
+        let slots = self.slots.iter().map(|(at, _)| *at);
+        let alarms = self.alarms.iter().map(|(at, _)| *at);
+        let ids = self.id_pauses.iter().map(|(at, _)| *at);
+        let pauses = self
+            .addresses
+            .values()
+            .filter_map(|reach| reach.not_before)
+            .filter(|_| self.is_short_of_links());
+        self.cluster
+            .poll_timeout()
+            .into_iter()
+            .chain(self.watch_at)
+            .chain(calls)
+            .chain(slots)
+            .chain(alarms)
+            .chain(ids)
+            .chain(pauses)
+            .filter(|at| self.polled.is_none_or(|polled| *at > polled))
+            .min()
     }
 
     /// Whether a pause of some address keeps us from what we want.
@@ -210,7 +218,7 @@ impl Control {
             || !self.orphans.is_empty()
             || !self.lost.is_empty()
             || !self.readiness.is_empty()
-            || !self.cluster.is_known()
+            || self.polled.is_some_and(|at| self.cluster.is_due(at))
     }
 
     fn is_idle(&self) -> bool {

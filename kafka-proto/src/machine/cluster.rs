@@ -162,8 +162,7 @@ impl Cluster {
 
     /// The request to send now, if one is due and none is out.
     pub fn poll_request(&mut self, now: Instant) -> Option<MetadataRequest> {
-        let due = self.urgent || self.due.is_some_and(|at| at <= now);
-        if self.asked || !due || self.not_before.is_some_and(|at| at > now) {
+        if !self.is_due(now) {
             return None;
         }
         self.asked = true;
@@ -174,6 +173,12 @@ impl Cluster {
             r.topics = Some(self.topics.keys().map(each).collect());
             r.allow_auto_topic_creation = false;
         }))
+    }
+
+    /// Whether [`Cluster::poll_request`] has a request, once somebody can take it.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let due = self.urgent || self.due.is_some_and(|at| at <= now);
+        due && !self.asked && self.not_before.is_none_or(|at| at <= now)
     }
 
     /// When [`Cluster::poll_request`] is worth calling again.

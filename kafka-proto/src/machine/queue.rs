@@ -45,6 +45,10 @@ pub struct Queue<R> {
     /// The id and epoch that sequence numbers count under; changes only when nothing sequenced may be in the log.
     producer: Option<ProducerId>,
     next_sequence: i32,
+    /// The broker has taken a batch under this id and epoch. Until then one is in flight: a broker without state takes any
+    /// number from a producer that it does not know (`ProducerAppendInfo`), so a second batch could be written without
+    /// the first.
+    confirmed: bool,
     batches: VecDeque<Queued<R>>,
     /// Batches before this place have been handed out since the last rewind.
     drain: usize,
@@ -134,6 +138,7 @@ impl<R> Queue<R> {
             limits,
             producer: None,
             next_sequence: 0,
+            confirmed: false,
             batches: VecDeque::new(),
             drain: 0,
             in_flight: 0,
@@ -225,7 +230,7 @@ impl<R> Queue<R> {
 
     /// Whether a batch waits that may be handed out now or after a pause, so that a link should look at it.
     pub fn has_more(&self) -> bool {
-        !self.rewind && self.in_flight < self.limits.in_flight && self.drain < self.batches.len()
+        !self.rewind && self.in_flight < self.window() && self.drain < self.batches.len()
     }
 
     /// The id and epoch that this queue waits to leave behind: its sequence numbers have a gap.
@@ -285,7 +290,7 @@ impl<R> Queue<R> {
 
     /// When something may be ready that is not now: the end of linger or of a pause.
     pub fn poll_ready_at(&self, now: Instant) -> Option<Instant> {
-        if self.rewind || self.in_flight >= self.limits.in_flight {
+        if self.rewind || self.in_flight >= self.window() {
             return None;
         }
         let batch = self.batches.get(self.drain)?;
@@ -299,6 +304,7 @@ impl<R> Queue<R> {
         // a broker takes a batch only if it has the one before it
         self.gap = self.gap.filter(|gap| *gap > id);
         self.failures = 0;
+        self.confirmed = true;
         self.resolve(at, Ok(written));
         self.settle();
     }
@@ -457,12 +463,21 @@ impl<R> Queue<R> {
     /// The place of the batch that may leave now.
     fn next_batch(&self, now: Instant) -> Option<usize> {
         let blocked = self.rewind
-            || self.in_flight >= self.limits.in_flight
+            || self.in_flight >= self.window()
             || self.retry_at.is_some_and(|at| at > now)
             || self.batches.iter().take(self.drain).any(|b| b.given_up);
         let batch = self.batches.get(self.drain).filter(|_| !blocked)?;
         (self.may_leave(self.drain) || batch.created + self.limits.linger <= now)
             .then_some(self.drain)
+    }
+
+    /// How many batches may be in flight now.
+    fn window(&self) -> usize {
+        if self.limits.idempotent && !self.confirmed {
+            1
+        } else {
+            self.limits.in_flight
+        }
     }
 
     fn may_leave(&self, at: usize) -> bool {
@@ -482,6 +497,7 @@ impl<R> Queue<R> {
         }
         self.producer = Some(producer);
         self.next_sequence = 0;
+        self.confirmed = false;
         self.gap = None;
         self.batches.iter_mut().for_each(|b| b.sequence = None);
     }
@@ -537,9 +553,13 @@ impl<R> Queue<R> {
     fn report(&mut self, at: usize, result: Result<BatchWritten, Error>) {
         let batch = &mut self.batches[at];
         let receipts = std::mem::take(&mut batch.receipts);
-        // the queue lets go of the body, so that its memory can be used again
-        let empty = Content::Open(BatchBuilder::new(Vec::new()));
-        let (header, body) = match std::mem::replace(&mut batch.content, empty) {
+        // the queue lets go of the body, so that its memory can be used again; what stays behind is sealed, so that no
+        // record joins a batch that has reported
+        let nothing = Content::Sealed {
+            header: BatchBuilder::new(Vec::new()).finish().0,
+            body: Bytes::new(),
+        };
+        let (header, body) = match std::mem::replace(&mut batch.content, nothing) {
             Content::Sealed { header, body } => (header, body),
             Content::Open(builder) => {
                 let (header, body) = builder.finish();

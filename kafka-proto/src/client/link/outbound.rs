@@ -57,6 +57,7 @@ pub struct Outbound {
     fetch_reserve: Option<usize>,
     /// Wants to fetch and waits for the ledger.
     fetch_blocked: bool,
+    polled_at: Option<Instant>,
 }
 
 /// What to do next.
@@ -82,6 +83,7 @@ impl Outbound {
             fetch_place: None,
             fetch_reserve: None,
             fetch_blocked: false,
+            polled_at: None,
         }
     }
 
@@ -90,6 +92,7 @@ impl Outbound {
     /// Call it again when woken, and at [`Outbound::deadline`]. Cancel safe.
     pub fn poll(&mut self, now: Now, cx: &mut Context<'_>) -> Poll<bool> {
         let mut fetch_tried = false;
+        self.polled_at = Some(now.instant);
         self.unpark(now);
         loop {
             if self.link.check_deadlines(now) {
@@ -133,8 +136,11 @@ impl Outbound {
 
     /// When to call [`Outbound::poll`] again unless woken before: time-outs, the end of linger and of pauses.
     pub fn deadline(&self) -> Option<Instant> {
-        let parked = self.parked.iter().map(|(at, _)| *at).min();
-        earlier(earlier(parked, self.fetch_at), self.link.deadline())
+        // what was due at the last poll waits for something else, which wakes
+        let later = |at: &Instant| self.polled_at.is_none_or(|polled| *at > polled);
+        let parked = self.parked.iter().map(|(at, _)| *at);
+        let own = parked.chain(self.fetch_at).filter(later).min();
+        earlier(own, self.link.deadline().filter(later))
     }
 
     /// Ends the link because the socket failed.

@@ -12,7 +12,16 @@ struct Fixture {
 }
 
 impl Fixture {
+    /// A queue whose producer the broker knows.
     fn new() -> Self {
+        let mut fixture = Self::fresh();
+        fixture.queue.producer = Some(ID);
+        fixture.queue.confirmed = true;
+        fixture
+    }
+
+    /// A queue that has never sent anything.
+    fn fresh() -> Self {
         let limits = Limits {
             batch_bytes: 1000,
             linger: Duration::ZERO,
@@ -264,6 +273,22 @@ fn an_unknown_outcome_with_nothing_behind_it_raises_the_epoch() {
     assert_eq!(f.resolved(), [("a", Err(Outcome::Unknown))]);
 }
 
+/// Found by the simulator: the record joined the batch that had been given up, and took its outcome.
+#[test]
+fn a_record_pushed_after_a_batch_was_given_up_gets_a_batch_of_its_own() {
+    let mut f = Fixture::new();
+    f.push("a");
+    let sent = f.poll_all();
+    f.after(10_000);
+    f.expire(sent[0].id);
+    assert!(!f.queue.fits(&Record::new("b")));
+    f.push("b");
+    f.written(&sent[0], 3);
+    let next = f.poll_all();
+    f.written(&next[0], 4);
+    assert_eq!(f.resolved(), [("a", Err(Outcome::Unknown)), ("b", Ok(4))]);
+}
+
 /// A late answer to a batch that was given up still tells whether numbers go on.
 #[test]
 fn a_late_acknowledgement_changes_no_outcome_but_spares_the_epoch() {
@@ -317,7 +342,28 @@ fn an_acknowledgement_closes_only_gaps_before_it() {
     );
     f.after(100);
     // nothing of a or c is in the log, so both may have new numbers
-    assert_eq!(sequences(&f.poll_all()), [(1, 0), (1, 1)]);
+    let again = f.poll_all();
+    assert_eq!(sequences(&again), [(1, 0)]);
+    f.written(&again[0], 1);
+    assert_eq!(sequences(&f.poll_all()), [(1, 1)]);
+}
+
+/// Found by the simulator: a broker takes any first number from a producer that it does not know, so the second batch was
+/// written without the first.
+#[test]
+fn one_batch_is_in_flight_until_the_broker_knows_the_producer() {
+    let mut f = Fixture::fresh();
+    f.push("a");
+    f.push("b");
+    f.push("c");
+    let first = f.poll_all();
+    assert_eq!(sequences(&first), [(0, 0)]);
+    f.refused(&first[0], ErrorCode::NOT_ENOUGH_REPLICAS);
+    f.after(100);
+    let first = f.poll_all();
+    assert_eq!(sequences(&first), [(0, 0)]);
+    f.written(&first[0], 0);
+    assert_eq!(sequences(&f.poll_all()), [(0, 1), (0, 2)]);
 }
 
 /// A broker takes a number only behind the one before it.
@@ -367,7 +413,7 @@ fn whatever_happens_the_log_holds_each_accepted_record_once_and_in_order() {
 fn random_run(seed: u64) {
     use crate::machine::backoff::Random;
     let mut random = Random::new(seed);
-    let mut f = Fixture::new();
+    let mut f = Fixture::fresh();
     let names: Vec<&'static str> = vec![
         "00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14",
         "15", "16", "17", "18",
@@ -493,11 +539,28 @@ fn broker(log: &mut Vec<(i16, i32, Vec<u8>)>, batch: &Drained) -> Result<i64, Er
     let next = match log.last() {
         Some((last, _, _)) if epoch < *last => return Err(ErrorCode::INVALID_PRODUCER_EPOCH),
         Some((last, sequence, _)) if epoch == *last => sequence + 1,
-        _ => 0,
+        Some(_) => 0,
+        // a producer without state may begin anywhere
+        None => sequence,
     };
     if sequence != next {
         return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     }
     log.push((epoch, sequence, name));
     Ok(log.len() as i64 - 1)
+}
+
+#[test]
+fn a_batch_that_is_given_up_in_flight_takes_no_more_records() {
+    let mut f = Fixture::new();
+    f.push("a");
+    let sent = f.poll().expect("ready");
+    f.expire(sent.id);
+    assert_eq!(f.resolved(), [("a", Err(Outcome::Unknown))]);
+    assert!(!f.queue.fits(&Record::new("b")), "it would never be sent");
+    f.push("b");
+    f.written(&sent, 0);
+    let next = f.poll().expect("what came later leaves");
+    f.written(&next, 1);
+    assert_eq!(f.resolved(), [("b", Ok(1))]);
 }
