@@ -4,4 +4,6 @@
 pub mod kafka;
 
 pub mod broker;
+pub mod judge;
 pub mod server;
+pub mod sim;

@@ -158,7 +158,12 @@ impl Executor {
     /// Drops all tasks of some role, as the end of their runtime would.
     pub(super) fn drop_tasks(&self, doomed: impl Fn(Role) -> bool) {
         let mut tasks = self.tasks.borrow_mut();
-        let dropped: Vec<_> = tasks.extract_if(.., |_, task| doomed(task.role)).collect();
+        let ids: Vec<_> = tasks
+            .iter()
+            .filter(|(_, t)| doomed(t.role))
+            .map(|(id, _)| *id)
+            .collect();
+        let dropped: Vec<_> = ids.iter().filter_map(|id| tasks.remove(id)).collect();
         // what they drop may wake and spawn
         drop(tasks);
         drop(dropped);

@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use kafka_proto::api::ApiKey;
+
+use super::describe;
 
 /// Lines kept: the last ones.
 const KEPT: usize = 10_000;
@@ -39,17 +42,16 @@ pub(super) enum What {
     Request {
         connection: u64,
         broker: i32,
-        head: [u8; 8],
-        bytes: usize,
+        frame: Bytes,
     },
     Response {
         connection: u64,
-        correlation: i32,
-        bytes: usize,
+        api: (ApiKey, i16),
+        frame: Bytes,
     },
-    Answered {
+    Arrived {
         connection: u64,
-        bytes: usize,
+        correlation: i32,
     },
     Ended {
         connection: u64,
@@ -118,8 +120,9 @@ impl Trace {
     }
 
     fn mix_word(&mut self, word: u64) {
-        self.fingerprint =
-            (self.fingerprint ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
+        self.fingerprint = (self.fingerprint ^ word)
+            .wrapping_mul(0x0100_0000_01b3)
+            .rotate_left(23);
     }
 }
 
@@ -133,28 +136,23 @@ impl fmt::Display for What {
             Self::Request {
                 connection,
                 broker,
-                head,
-                bytes,
+                frame,
             } => {
-                let [k0, k1, v0, v1, c @ ..] = *head;
-                let key = i16::from_be_bytes([k0, k1]);
-                let version = i16::from_be_bytes([v0, v1]);
-                let correlation = i32::from_be_bytes(c);
-                write!(f, "c{connection} -> broker {broker}: ")?;
-                match ApiKey::try_from(key) {
-                    Ok(api) => f.write_str(api.name())?,
-                    Err(_) => write!(f, "API {key}")?,
-                }
-                write!(f, " v{version} #{correlation} ({bytes} bytes)")
+                let request = describe::request(frame);
+                write!(f, "c{connection} -> broker {broker}: {request}")
             }
             Self::Response {
                 connection,
-                correlation,
-                bytes,
-            } => write!(f, "c{connection} <- response #{correlation} sent ({bytes} bytes)"),
-            Self::Answered { connection, bytes } => {
-                write!(f, "c{connection} <- {bytes} bytes arrive")
+                api,
+                frame,
+            } => {
+                let response = describe::response(frame, *api);
+                write!(f, "c{connection} <- sent: {response}")
             }
+            Self::Arrived {
+                connection,
+                correlation,
+            } => write!(f, "c{connection} <- arrived: #{correlation}"),
             Self::Ended { connection, by } => write!(f, "c{connection} ends: {by}"),
             Self::Cut {
                 connection,

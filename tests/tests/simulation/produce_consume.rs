@@ -1,0 +1,432 @@
+//! Several tasks write to a topic by every means there is, one reads it all, and everything goes wrong.
+
+use std::{cell::RefCell, future::Future, rc::Rc, time::Duration};
+
+use kafka_proto::{
+    client::{Reader, Receipt, Writer},
+    config::{Balancer, ReaderConfig, WriterConfig},
+    error::{Error, Outcome as Fate, WriteError, Written},
+    record::{Message, Record},
+};
+use kafka_testing::{
+    broker,
+    judge::{History, Outcome, SendId},
+    sim::{Chance, Faults, Handle, Role, Sim},
+};
+
+const TOPIC: &str = "orders";
+const READER: u32 = 1;
+
+/// What a run is made of; all of it is drawn from the seed unless a test says otherwise.
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) faults: Faults,
+    pub(crate) brokers: i32,
+    pub(crate) partitions: i32,
+    pub(crate) tasks: u32,
+    /// Messages of each task, roughly.
+    pub(crate) messages: usize,
+    /// Whether the tasks share one producer session.
+    pub(crate) shared: bool,
+    pub(crate) writer: WriterConfig,
+    pub(crate) reader: ReaderConfig,
+}
+
+/// What a run came to.
+pub(crate) struct Report {
+    pub(crate) fingerprint: u64,
+    pub(crate) trace: Vec<String>,
+    /// Broken promises, and whatever else went wrong; none in a good run.
+    pub(crate) faults: Vec<String>,
+    pub(crate) sent: usize,
+    pub(crate) written: usize,
+    pub(crate) not_written: usize,
+    pub(crate) unknown: usize,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, "plan");
+        let batch = *chance.pick(&[1 << 10, 4 << 10, 1_000_000]);
+        let buffer = *chance.pick(&[batch, 2 * batch, 64 << 20]);
+        let ms = |n: usize| Duration::from_millis(n as u64);
+        let writer = WriterConfig::topic(TOPIC)
+            .batch_bytes(batch)
+            .request_bytes(batch.max(*chance.pick(&[1 << 10, 8 << 20])))
+            .buffer_bytes(buffer)
+            .linger(ms(*chance.pick(&[0, 0, 5, 50])))
+            .delivery_timeout(ms(*chance.pick(&[300, 3_000, 30_000, 120_000])))
+            .balancer(*chance.pick(&[Balancer::Sticky, Balancer::RoundRobin]));
+        let reader = ReaderConfig::topic(TOPIC)
+            .max_wait(ms(chance.between(0, 500)))
+            .partition_bytes(*chance.pick(&[200, 4 << 10, 1 << 20]))
+            .max_bytes(*chance.pick(&[500, 16 << 20]));
+        Self {
+            seed,
+            faults: Faults::any(&mut chance),
+            brokers: chance.between(1, 3) as i32,
+            partitions: chance.between(1, 6) as i32,
+            tasks: chance.between(1, 4) as u32,
+            messages: chance.between(10, 80),
+            shared: chance.per_mille(500),
+            writer,
+            reader,
+        }
+    }
+
+    pub(crate) fn run(self) -> Report {
+        let sim = Sim::new(
+            self.seed,
+            broker::Config::new().brokers(self.brokers),
+            self.faults.clone(),
+        );
+        sim.cluster(|cluster| cluster.create_topic(TOPIC, self.partitions));
+        let history = Rc::new(RefCell::new(History::new()));
+        let story = self.story((*sim).clone(), history.clone());
+        let limit = Duration::from_secs(900);
+        let mut faults = match sim.block_on(limit, story) {
+            Ok(faults) => faults,
+            Err(stuck) => vec![stuck.to_string()],
+        };
+        for partition in 0..self.partitions {
+            let records = sim.cluster(|c| c.log(TOPIC, partition).records());
+            let records = records.expect("a log that can be read");
+            let values = records.iter().map(|r| (r.offset, &r.value));
+            let values = values.map(|(at, value)| (at, value.as_deref().unwrap_or_default()));
+            history.borrow_mut().log(partition, values);
+        }
+        let history = history.borrow();
+        faults.extend(history.judge().iter().map(ToString::to_string));
+        Report {
+            fingerprint: sim.fingerprint(),
+            trace: sim.trace(),
+            faults,
+            sent: history.sends(),
+            written: history.outcomes(|o| matches!(o, Outcome::Written { .. })),
+            not_written: history.outcomes(|o| *o == Outcome::NotWritten),
+            unknown: history.outcomes(|o| *o == Outcome::Unknown),
+        }
+    }
+
+    /// The whole run, as a future; what went wrong beside the history.
+    async fn story(&self, sim: Handle, history: Rc<RefCell<History>>) -> Vec<String> {
+        let mut faults = Vec::new();
+        let client = sim.client(sim.config());
+        let one = client.writer(self.writer.clone()).expect("a writer");
+        let reader = client.reader(self.reader.clone()).expect("a reader");
+        let reading = Reading {
+            sim: sim.clone(),
+            history: history.clone(),
+            chance: Chance::new(self.seed, "reader"),
+        };
+        let reading = sim.spawn(reading.run(reader));
+        let mut writing = Vec::new();
+        for task in 1..=self.tasks {
+            let writer = match self.shared {
+                true => one.clone(),
+                false => client.writer(self.writer.clone()).expect("a writer"),
+            };
+            let task = Writing {
+                sim: sim.clone(),
+                history: history.clone(),
+                chance: Chance::new(self.seed, &format!("task {task}")),
+                writer,
+                task,
+                sent: 0,
+                partitions: self.partitions,
+                receipts: Vec::new(),
+            };
+            writing.push(sim.spawn(task.run(self.messages)));
+        }
+        for task in writing {
+            task.await;
+        }
+        if let Err(error) = one.flush().await {
+            faults.push(format!("the flush failed: {error}"));
+        }
+        // the world comes to rest, and the reader to the end
+        sim.sleep(self.faults.until.saturating_sub(sim.now())).await;
+        let total = |sim: &Handle| {
+            let count = |c: &broker::Cluster, p| c.log(TOPIC, p).end_offset();
+            sim.cluster(|c| (0..self.partitions).map(|p| count(c, p)).sum::<i64>()) as usize
+        };
+        let mut left = 600;
+        while history.borrow().deliveries(READER) < total(&sim) && left > 0 {
+            sim.sleep(Duration::from_millis(100)).await;
+            left -= 1;
+        }
+        history.borrow_mut().drained(READER);
+        sim.note("the client is closed");
+        if let Err(undelivered) = client.close(Duration::from_secs(30)).await {
+            faults.push(format!("the close found something left: {undelivered}"));
+        }
+        drop(one);
+        match sim.timeout(Duration::from_secs(10), reading).await {
+            Some(errors) => faults.extend(errors),
+            None => faults.push("the reader does not end with its client".to_owned()),
+        }
+        drop(client);
+        sim.sleep(Duration::from_secs(60)).await;
+        for role in [Role::Control, Role::Link, Role::Scenario] {
+            match sim.tasks(role) {
+                0 => {}
+                n => faults.push(format!("{n} tasks of {role:?} never end")),
+            }
+        }
+        faults
+    }
+}
+
+/// A task that writes.
+struct Writing {
+    sim: Handle,
+    history: Rc<RefCell<History>>,
+    chance: Chance,
+    writer: Writer,
+    task: u32,
+    sent: usize,
+    partitions: i32,
+    /// What somebody else waits for.
+    receipts: Vec<kafka_testing::sim::Join<()>>,
+}
+
+impl Writing {
+    async fn run(mut self, messages: usize) {
+        while self.sent < messages {
+            let pause = self.chance.below(400);
+            if self.chance.per_mille(500) {
+                self.sim.sleep(Duration::from_millis(pause as u64)).await;
+            }
+            match self.chance.below(8) {
+                0 | 1 => self.write().await,
+                2 | 3 => self.write_messages().await,
+                4 => self.drop_midway().await,
+                5 => self.try_send(),
+                _ => self.send().await,
+            }
+        }
+        for receipt in std::mem::take(&mut self.receipts) {
+            receipt.await;
+        }
+        // what dropped futures may have been accepted for is delivered too, and read before the end
+        self.writer.flush().await.expect("the client is open");
+    }
+
+    async fn write(&mut self) {
+        let (values, sends) = self.values(1);
+        let partition = self.partition();
+        let result = self.writer.write(record(&values[0], partition)).await;
+        resolve_call(&self.sim, &self.history, &sends, &result.map(|written| vec![written]));
+    }
+
+    async fn write_messages(&mut self) {
+        let count = self.chance.between(1, 12);
+        let (values, sends) = self.values(count);
+        let partition = self.partition();
+        let records: Vec<_> = values.iter().map(|v| record(v, partition)).collect();
+        let result = self.writer.write_messages(&records).await;
+        resolve_call(&self.sim, &self.history, &sends, &result);
+    }
+
+    /// Hands over records, and leaves the waiting to somebody else or to nobody.
+    async fn send(&mut self) {
+        let count = self.chance.between(1, 6);
+        let (values, sends) = self.values(count);
+        let partition = self.partition();
+        let records: Vec<_> = values.iter().map(|v| record(v, partition)).collect();
+        let sent = self.writer.send(&records).await;
+        self.leave(sent, sends);
+    }
+
+    fn try_send(&mut self) {
+        let (values, sends) = self.values(1);
+        let partition = self.partition();
+        let sent = self.writer.try_send(&[record(&values[0], partition)]);
+        self.leave(sent, sends);
+    }
+
+    /// Drops a future while it waits.
+    async fn drop_midway(&mut self) {
+        let count = self.chance.between(1, 4);
+        let (values, sends) = self.values(count);
+        let partition = self.partition();
+        let records: Vec<_> = values.iter().map(|v| record(v, partition)).collect();
+        let limit = Duration::from_micros(self.chance.below(20_000) as u64);
+        if self.chance.per_mille(500) {
+            let call = self.writer.write_messages(&records);
+            match self.sim.timeout(limit, call).await {
+                Some(result) => resolve_call(&self.sim, &self.history, &sends, &result),
+                None => self.abandon(&sends),
+            }
+        } else {
+            let call = self.writer.send(&records);
+            match self.sim.timeout(limit, call).await {
+                Some(sent) => self.leave(sent, sends),
+                None => self.abandon(&sends),
+            }
+        }
+    }
+
+    /// Has somebody wait for a receipt, or drops it.
+    fn leave(&mut self, sent: Result<Receipt, Error>, sends: Vec<SendId>) {
+        match sent {
+            Err(error) => resolve_call(&self.sim, &self.history, &sends, &Err(error.into())),
+            Ok(receipt) if self.chance.per_mille(100) => {
+                drop(receipt);
+                self.abandon(&sends);
+            }
+            Ok(receipt) => {
+                let (sim, history) = (self.sim.clone(), self.history.clone());
+                let waiting = async move {
+                    let result = receipt.await;
+                    resolve_call(&sim, &history, &sends, &result);
+                };
+                self.receipts.push(self.sim.spawn(waiting));
+            }
+        }
+    }
+
+    fn abandon(&self, sends: &[SendId]) {
+        let mut history = self.history.borrow_mut();
+        let mut each = |send: &SendId| history.resolved(*send, Outcome::Abandoned);
+        sends.iter().for_each(&mut each);
+    }
+
+    /// New values, and their places in the history.
+    fn values(&mut self, count: usize) -> (Vec<String>, Vec<SendId>) {
+        let mut history = self.history.borrow_mut();
+        (0..count)
+            .map(|_| {
+                self.sent += 1;
+                let padding = ".".repeat(self.chance.below(80));
+                let value = format!("t{}-{}{padding}", self.task, self.sent);
+                let send = history.sent(self.task, value.clone());
+                (value, send)
+            })
+            .unzip()
+    }
+
+    /// Where the next records go; `None` leaves it to the balancer.
+    fn partition(&mut self) -> Option<i32> {
+        let named = self.chance.per_mille(700);
+        named.then(|| self.chance.below(self.partitions as usize) as i32)
+    }
+}
+
+fn record(value: &str, partition: Option<i32>) -> Record<'_> {
+    let record = Record::new(value);
+    match partition {
+        Some(partition) => record.partition(partition),
+        None => record,
+    }
+}
+
+/// Takes note of what became of a call, record by record.
+pub(crate) fn resolve_call(
+    sim: &Handle,
+    history: &RefCell<History>,
+    sends: &[SendId],
+    result: &Result<Vec<Written>, WriteError>,
+) {
+    let mut history = history.borrow_mut();
+    let first = sends.first().map_or_else(String::new, |send| history.value(*send));
+    sim.note(match result {
+        Ok(written) => format!("{} from {first}: written to {:?}", sends.len(), places(written)),
+        Err(error) => format!("{} from {first}: {error} ({:?})", sends.len(), error.outcome()),
+    });
+    let written = |w: &Written| Outcome::Written {
+        partition: w.partition,
+        offset: w.offset,
+    };
+    let failed = |e: &Error| match e.outcome() {
+        Fate::Unknown => Outcome::Unknown,
+        _ => Outcome::NotWritten,
+    };
+    match result {
+        Ok(all) => {
+            assert_eq!(all.len(), sends.len(), "one result for each record");
+            let mut each = |(send, w): (&SendId, &Written)| history.resolved(*send, written(w));
+            sends.iter().zip(all).for_each(&mut each);
+        }
+        Err(error) if error.results().len() == sends.len() => {
+            for (send, result) in sends.iter().zip(error.results()) {
+                history.resolved(*send, result.as_ref().map_or_else(failed, written));
+            }
+        }
+        // refused as a whole
+        Err(error) => {
+            let outcome = error.first().map_or(Outcome::Unknown, failed);
+            sends
+                .iter()
+                .for_each(|send| history.resolved(*send, outcome));
+        }
+    }
+}
+
+fn places(written: &[Written]) -> Vec<(i32, Option<i64>)> {
+    written.iter().map(|w| (w.partition, w.offset)).collect()
+}
+
+/// The task that reads.
+struct Reading {
+    sim: Handle,
+    history: Rc<RefCell<History>>,
+    chance: Chance,
+}
+
+impl Reading {
+    /// Reads until the client ends; returns what should not have happened.
+    async fn run(mut self, mut reader: Reader) -> Vec<String> {
+        let mut faults = Vec::new();
+        loop {
+            let limit = self.limit();
+            if self.chance.per_mille(200) {
+                match within(&self.sim, limit, reader.read_batch()).await {
+                    None => {}
+                    Some(Ok(Some(batch))) => {
+                        for message in batch {
+                            match message {
+                                Ok(message) => self.note(&message),
+                                Err(error) => faults.push(format!("a batch is damaged: {error}")),
+                            }
+                        }
+                    }
+                    Some(Ok(None)) => return faults,
+                    Some(Err(error)) => faults.push(format!("the reader fails: {error}")),
+                }
+                continue;
+            }
+            match within(&self.sim, limit, reader.read_message()).await {
+                None => {}
+                Some(Ok(Some(message))) => self.note(&message),
+                Some(Ok(None)) => return faults,
+                Some(Err(error)) => faults.push(format!("the reader fails: {error}")),
+            }
+        }
+    }
+
+    fn note(&self, message: &Message) {
+        let value = message.value().unwrap_or_default();
+        let (partition, offset) = (message.partition(), message.offset());
+        self.history
+            .borrow_mut()
+            .delivered(READER, partition, offset, value);
+    }
+
+    /// Some calls are dropped while they wait.
+    fn limit(&mut self) -> Option<Duration> {
+        let dropped = self.chance.per_mille(100);
+        dropped.then(|| Duration::from_micros(self.chance.below(100_000) as u64))
+    }
+}
+
+async fn within<T>(
+    sim: &Handle,
+    limit: Option<Duration>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    match limit {
+        Some(limit) => sim.timeout(limit, future).await,
+        None => Some(future.await),
+    }
+}
