@@ -188,7 +188,10 @@ impl Cluster {
         }
         match self.urgent {
             true => self.not_before,
-            false => self.due,
+            // also old knowledge waits for the pause after the last answer
+            false => self
+                .due
+                .map(|due| self.not_before.map_or(due, |at| at.max(due))),
         }
     }
 
@@ -416,6 +419,19 @@ mod tests {
             Some(now.instant + Duration::from_secs(300))
         );
         now.instant += Duration::from_secs(300);
+        assert!(cluster.poll_request(now.instant).is_some());
+    }
+
+    #[test]
+    fn the_time_to_ask_again_is_one_at_which_a_request_comes() {
+        let backoff = (Duration::from_millis(100), Duration::from_secs(1));
+        let mut cluster = Cluster::new(Duration::from_millis(50), backoff);
+        let (mut random, mut now) = (Random::new(1), now());
+        let response = answer("t", ErrorCode::NONE, 1, &[(1, 0)]);
+        cluster.handle_response(&response, now, &mut random);
+        cluster.poll_request(now.instant);
+        cluster.handle_response(&response, now, &mut random);
+        now.instant = cluster.poll_timeout().expect("knowledge ages");
         assert!(cluster.poll_request(now.instant).is_some());
     }
 
