@@ -263,7 +263,7 @@ async fn control_goes_on_while_user_code_blocks_the_only_thread() {
     std::thread::sleep(Duration::from_secs(blocked));
     let during = seen.load(Ordering::Relaxed) - before;
     assert!(
-        during >= blocked * 5,
+        during >= blocked * 2, // about ten a second on a machine with nothing else to do
         "{during} keep-alive calls in {blocked} s"
     );
     client

@@ -7,7 +7,7 @@ use kafka_proto::{
     api::{AnyRequest, AnyResponse, ApiKey, RequestHeader, ResponseHeader},
     error::ErrorCode,
     record::BatchHeader,
-    wire::{Reader, Wire},
+    wire::Reader,
 };
 
 /// The API and version of a request frame, which its response does not name.

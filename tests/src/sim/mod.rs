@@ -259,6 +259,11 @@ impl Handle {
         self.network.borrow_mut().note(What::Jumped(ms));
     }
 
+    /// Lets time pass while nothing runs, as when a machine sleeps: every timer is late afterwards.
+    pub fn suspend(&self, time: Duration) {
+        self.clock.advance(self.now() + time);
+    }
+
     // The cluster
 
     /// Does something to the cluster, or looks at it. Crashes are better done by [`Handle::crash`].

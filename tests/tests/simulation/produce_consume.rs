@@ -216,7 +216,12 @@ impl Writing {
         let (values, sends) = self.values(1);
         let partition = self.partition();
         let result = self.writer.write(record(&values[0], partition)).await;
-        resolve_call(&self.sim, &self.history, &sends, &result.map(|written| vec![written]));
+        resolve_call(
+            &self.sim,
+            &self.history,
+            &sends,
+            &result.map(|written| vec![written]),
+        );
     }
 
     async fn write_messages(&mut self) {
@@ -329,10 +334,20 @@ pub(crate) fn resolve_call(
     result: &Result<Vec<Written>, WriteError>,
 ) {
     let mut history = history.borrow_mut();
-    let first = sends.first().map_or_else(String::new, |send| history.value(*send));
+    let first = sends
+        .first()
+        .map_or_else(String::new, |send| history.value(*send));
     sim.note(match result {
-        Ok(written) => format!("{} from {first}: written to {:?}", sends.len(), places(written)),
-        Err(error) => format!("{} from {first}: {error} ({:?})", sends.len(), error.outcome()),
+        Ok(written) => format!(
+            "{} from {first}: written to {:?}",
+            sends.len(),
+            places(written)
+        ),
+        Err(error) => format!(
+            "{} from {first}: {error} ({:?})",
+            sends.len(),
+            error.outcome()
+        ),
     });
     let written = |w: &Written| Outcome::Written {
         partition: w.partition,
