@@ -26,9 +26,12 @@ use std::{
 pub struct History {
     sends: Vec<Send>,
     logs: BTreeMap<i32, BTreeMap<i64, Vec<u8>>>,
-    readers: BTreeMap<(u32, i32), Vec<(i64, Vec<u8>)>>,
+    readers: BTreeMap<(u32, i32), Vec<Delivery>>,
     drained: BTreeSet<u32>,
 }
+
+/// An offset and the value that a reader got for it.
+type Delivery = (i64, Vec<u8>);
 
 /// Names a value that was sent.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -79,7 +79,10 @@ async fn writes_are_accepted_whole_or_not_at_all_and_never_twice() {
             let second = async {
                 match verb {
                     "write" => writer.write(records[0]).await.map(drop),
-                    "send" => Ok(drop(writer.send(&records).await?)),
+                    "send" => {
+                        drop(writer.send(&records).await?);
+                        Ok(())
+                    }
                     "receipt" => writer.send(&records).await?.await.map(drop),
                     _ => writer.write_messages(&records).await.map(drop),
                 }

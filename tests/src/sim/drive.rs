@@ -52,10 +52,11 @@ async fn connect(dial: Dial, sim: Handle) {
 }
 
 async fn open(dial: &Dial, sim: &Handle) -> io::Result<(ReadHalf, WriteHalf)> {
-    let mut network = sim.network.borrow_mut();
-    let fate = network.dial(&dial.host, dial.port);
-    let there_and_back = network.latency() + network.latency();
-    drop(network);
+    let (fate, there_and_back) = {
+        let mut network = sim.network.borrow_mut();
+        let fate = network.dial(&dial.host, dial.port);
+        (fate, network.latency() + network.latency())
+    };
     let deadline = sim.clock.when(dial.deadline);
     let answer = match fate {
         Fate::Vanishes => deadline,
