@@ -339,11 +339,11 @@ impl Control {
             queue.handle_timeout(now);
             let mut inner = queue.inner.lock();
             let at = inner.queue.poll_timeout();
-            inner.watched = at.is_some() || !inner.queue.is_empty();
-            let keep = inner.watched;
+            // one that waits only for the answer to what was given up is watched again with its next batch
+            inner.watched = at.is_some();
             drop(inner);
             self.watch_at = earlier(self.watch_at, at);
-            if keep {
+            if at.is_some() {
                 self.watched.push(queue);
             }
         }
