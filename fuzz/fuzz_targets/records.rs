@@ -1,4 +1,4 @@
-//! What stands in the `records` field of fetch responses.
+//! What stands in the `records` field of fetch responses: all formats, all codecs.
 
 #![no_main]
 

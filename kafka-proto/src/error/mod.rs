@@ -152,8 +152,8 @@ impl Error {
             .caused_by(error)
     }
 
-    /// The error of a handle that was closed.
-    pub(crate) fn closed() -> Self {
+    /// The error of a handle that was closed: for adapters.
+    pub fn closed() -> Self {
         Self::new(ErrorKind::Closed, "closed")
     }
 

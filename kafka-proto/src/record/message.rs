@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{BatchBuilder, Batches, Headers, RawRecord, Record, RecordBatch, batch::Span};
+use super::{BatchBuilder, Batches, Headers, RawRecord, Record, RecordBatch, view::Span};
 
 /// What the messages of one batch share.
 #[derive(Debug)]

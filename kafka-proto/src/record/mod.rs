@@ -1,20 +1,39 @@
 //! Records: what is written ([`Record`]), what is read ([`Message`]), and the batches that carry them.
 
 mod batch;
+mod build;
+mod compress;
+mod error;
 #[cfg(any(test, feature = "unstable"))]
 pub mod fuzz;
+mod header;
+mod legacy;
 mod message;
 mod varint;
+mod view;
 
 use std::fmt;
 
-pub use batch::{
-    BatchBuilder, BatchHeader, Batches, RecordBatch, RecordError, RecordErrorKind, RecordView,
-    Records, next_offset, sequence_after, verify_crc,
+pub use batch::{Batches, RecordBatch, next_offset};
+pub use build::BatchBuilder;
+#[cfg(feature = "gzip")]
+pub use compress::Gzip;
+#[cfg(feature = "lz4")]
+pub use compress::Lz4;
+#[cfg(feature = "snappy")]
+pub use compress::Snappy;
+#[cfg(feature = "zstd")]
+pub use compress::Zstd;
+pub use compress::{
+    CodecError, CodecWorker, Codecs, Compression, CompressionCodec, Compressor, Decompressor,
 };
-pub(crate) use batch::{RawRecord, RecordCursor};
+pub use error::{RecordError, RecordErrorKind};
+pub use header::{BatchHeader, sequence_after, verify_crc};
+pub use legacy::{MessageSetError, message_set};
 pub(crate) use message::Chunk;
 pub use message::Message;
+pub(crate) use view::{RawRecord, RecordCursor};
+pub use view::{RecordView, Records};
 
 /// A message to write: borrowed, so that the batch buffer holds the only copy.
 ///
@@ -287,8 +306,8 @@ impl<'a> Headers<'a> {
     fn encode_some(&self, out: &mut Vec<u8>) {
         varint::put(out, self.len() as i64);
         for header in *self {
-            batch::put_blob(out, Some(header.key));
-            batch::put_blob(out, header.value);
+            build::put_blob(out, Some(header.key));
+            build::put_blob(out, header.value);
         }
     }
 }
@@ -305,7 +324,7 @@ impl<'a> Iterator for Headers<'a> {
             }
             HeadersInner::Encoded { left, at, bytes } => {
                 *left = left.checked_sub(1).filter(|n| *n >= 0)?;
-                batch::read_header(bytes, at)
+                view::read_header(bytes, at)
             }
         }
     }
@@ -319,3 +338,5 @@ impl fmt::Debug for Headers<'_> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,118 @@
+//! Encodes records into the body of a batch.
+
+use super::{BatchHeader, Record, varint};
+
+/// Encodes records into the body of one batch: each push is the only copy that a record gets.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    body: Vec<u8>,
+    count: i32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+}
+
+impl BatchBuilder {
+    /// Starts a batch in `buffer`, whose content is dropped and whose capacity is used.
+    pub fn new(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self {
+            body: buffer,
+            count: 0,
+            base_timestamp: 0,
+            max_timestamp: i64::MIN,
+        }
+    }
+
+    /// The most bytes that `record` can take in a body.
+    pub fn size_bound(record: &Record<'_>) -> usize {
+        // length 5, attributes 1, timestamp 10, offset 5, key and value lengths 10, header count 5
+        36 + record.key.map_or(0, <[u8]>::len)
+            + record.value.map_or(0, <[u8]>::len)
+            + record.headers.encoded_bound()
+    }
+
+    /// Appends one record; `timestamp` (Unix ms) stands in where the record has none.
+    #[inline]
+    pub fn push(&mut self, record: &Record<'_>, timestamp: i64) {
+        self.push_at(record, timestamp, self.count);
+    }
+
+    /// Appends one record so many offsets after the first; deltas ascend.
+    #[inline]
+    pub(super) fn push_at(&mut self, record: &Record<'_>, timestamp: i64, offset_delta: i32) {
+        let timestamp = record.timestamp.unwrap_or(timestamp);
+        if self.count == 0 {
+            self.base_timestamp = timestamp;
+        }
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
+        let offset_delta = i64::from(offset_delta);
+        let blob_size =
+            |blob: Option<&[u8]>| blob.map_or(1, |b| varint::size(b.len() as i64) + b.len());
+        let size = 1
+            + varint::size(timestamp_delta)
+            + varint::size(offset_delta)
+            + blob_size(record.key)
+            + blob_size(record.value)
+            + record.headers.encoded_size();
+        let out = &mut self.body;
+        out.reserve(size + 5);
+        varint::put(out, size as i64);
+        out.push(0);
+        varint::put(out, timestamp_delta);
+        varint::put(out, offset_delta);
+        put_blob(out, record.key);
+        put_blob(out, record.value);
+        record.headers.encode(out);
+        self.count += 1;
+    }
+
+    /// Records so far.
+    pub fn count(&self) -> i32 {
+        self.count
+    }
+
+    /// Bytes of the body so far.
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether nothing was pushed.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The body, and a header for it without producer id, offset or checksum.
+    pub fn finish(self) -> (BatchHeader, Vec<u8>) {
+        let header = BatchHeader {
+            base_offset: 0,
+            batch_length: (BatchHeader::SIZE - BatchHeader::BEFORE_LENGTH + self.body.len()) as i32,
+            leader_epoch: -1,
+            magic: 2,
+            crc: 0,
+            attributes: 0,
+            last_offset_delta: (self.count - 1).max(0),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: if self.count == 0 {
+                -1
+            } else {
+                self.max_timestamp
+            },
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count: self.count,
+        };
+        (header, self.body)
+    }
+}
+
+pub(super) fn put_blob(out: &mut Vec<u8>, blob: Option<&[u8]>) {
+    match blob {
+        None => out.push(1),
+        Some(bytes) => {
+            varint::put(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
+    }
+}
