@@ -78,7 +78,7 @@ fn java_reads_what_java_wrote(kafka: &Kafka) -> Outcome {
     assert_eq!(read.checksum, expected.value());
 
     let too_few = peer
-        .limit(Duration::from_secs(2))
+        .limit(Duration::from_secs(10))
         .consume("java", COUNT + 1);
     let reason = too_few
         .map_err(|e| e.to_string())
