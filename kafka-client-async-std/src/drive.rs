@@ -1,0 +1,173 @@
+//! The loops: one for a client's control, two for each connection.
+
+use std::{
+    future::{Future, poll_fn},
+    io::{self, IoSlice},
+    net::TcpStream,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use async_io::Async;
+use futures_io::{AsyncRead, AsyncWrite};
+use kafka_proto::client::{Clock, Control, Dial, Inbound, Outbound};
+
+use crate::{
+    spawn::Spawner,
+    stream::{TcpReader, TcpWriter, open},
+};
+
+/// Writes or reads in a row before other tasks have their turn.
+const TURN: usize = 64;
+/// Slices in one write.
+const SLICES: usize = 64;
+
+/// Drives a client until it ends.
+pub(crate) async fn control(mut control: Control, spawner: Spawner, clock: Arc<dyn Clock>) {
+    let mut timer = Timer::default();
+    while let Some(dial) = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(dial) = control.poll(clock.now(), cx) {
+                return Poll::Ready(dial);
+            }
+            ready!(timer.poll(control.deadline(), cx));
+        }
+    })
+    .await
+    {
+        spawner.spawn(connect(dial, spawner.clone(), clock.clone()));
+    }
+}
+
+/// Makes a connection and drives it until it ends.
+async fn connect(mut dial: Dial, spawner: Spawner, clock: Arc<dyn Clock>) {
+    let opened = {
+        let mut opening = pin!(open(&dial.host, dial.port, dial.deadline));
+        let inbound = &mut dial.inbound;
+        poll_fn(|cx| match opening.as_mut().poll(cx) {
+            Poll::Ready(stream) => Poll::Ready(Some(stream)),
+            // a client that ends does not wait for what nobody needs any more
+            Poll::Pending => inbound.poll_closed(cx).map(|()| None),
+        })
+        .await
+    };
+    match opened {
+        Some(Ok(stream)) => drive(stream, dial.outbound, dial.inbound, &spawner, clock),
+        Some(Err(error)) => dial.failed(error),
+        None => {}
+    }
+}
+
+/// Starts the two loops of a connection.
+pub(crate) fn drive(
+    stream: Async<TcpStream>,
+    outbound: Outbound,
+    inbound: Inbound,
+    spawner: &Spawner,
+    clock: Arc<dyn Clock>,
+) {
+    let stream = Arc::new(stream);
+    let (read, write) = (TcpReader::new(stream.clone()), TcpWriter(stream));
+    spawner.spawn(write_loop(outbound, write, clock.clone()));
+    spawner.spawn(read_loop(inbound, read, clock));
+}
+
+/// Writes what there is until the link ends.
+pub(crate) async fn write_loop(
+    mut outbound: Outbound,
+    write: impl AsyncWrite,
+    clock: Arc<dyn Clock>,
+) {
+    let mut write = pin!(write);
+    let mut timer = Timer::default();
+    poll_fn(|cx| {
+        for _ in 0..TURN {
+            match outbound.poll(clock.now(), cx) {
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Ready(true) => match poll_write(&mut outbound, write.as_mut(), cx) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(error)) => {
+                        outbound.failed(error);
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => {}
+                },
+                Poll::Pending => {}
+            }
+            // time-outs pass while the socket is full, too
+            ready!(timer.poll(outbound.deadline(), cx));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+fn poll_write(
+    outbound: &mut Outbound,
+    write: Pin<&mut impl AsyncWrite>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let count = outbound.slices(&mut slices);
+    let n = ready!(write.poll_write_vectored(cx, &slices[..count]))?;
+    if n == 0 {
+        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+    }
+    outbound.consume(n);
+    Poll::Ready(Ok(()))
+}
+
+/// Reads what comes until the link or the stream ends.
+pub(crate) async fn read_loop(mut inbound: Inbound, read: impl AsyncRead, clock: Arc<dyn Clock>) {
+    let mut read = pin!(read);
+    poll_fn(|cx| {
+        if inbound.poll_closed(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        for _ in 0..TURN {
+            match ready!(read.as_mut().poll_read(cx, inbound.space())) {
+                // the link itself tells whoever waits what was wrong
+                Ok(n) => match inbound.filled(n, clock.now()) {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => return Poll::Ready(()),
+                },
+                Err(error) => {
+                    inbound.failed(error);
+                    return Poll::Ready(());
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A timer that is set again only for an earlier moment: waking early costs less than moving it with every request.
+#[derive(Default)]
+struct Timer {
+    set: Option<(Instant, async_io::Timer)>,
+}
+
+impl Timer {
+    /// `Ready` once `deadline`, or an earlier one that it was set for, has passed.
+    fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        let (at, timer) = self
+            .set
+            .get_or_insert_with(|| (deadline, async_io::Timer::at(deadline)));
+        if *at > deadline {
+            *at = deadline;
+            timer.set_at(deadline);
+        }
+        ready!(Pin::new(timer).poll(cx));
+        // it is spent
+        self.set = None;
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,141 @@
+//! The handle that writes.
+
+use std::time::{Duration, Instant};
+
+use kafka_client_async_std::{
+    self as asynchronous, Error, Record, Undelivered, WriteError, Written,
+};
+
+use crate::{
+    client::Client,
+    park::{block_on, block_on_until},
+};
+
+/// Writes messages to one topic or to many.
+///
+/// Cheap to clone, and shared between threads; clones share batches, the order of partitions and the producer id. Records
+/// of one thread to one partition are written in the order of its calls. Many threads that write at a time, or one that
+/// keeps several [`Receipt`]s, fill batches; a thread that waits for each record pays a round trip for each.
+///
+/// Dropping it recalls nothing and waits for nothing: what was accepted is delivered as long as the process lives. A
+/// program that ends calls [`Writer::close`], [`Writer::flush`] or [`Client::close`] first, which tell what was not
+/// delivered.
+///
+/// What is promised, per partition: the log holds the accepted records in order, each at most once; every accepted record
+/// resolves once, within [`delivery_timeout`](asynchronous::WriterConfig::delivery_timeout), as written, as certainly not
+/// written, or as unknown.
+///
+/// Source: acceptance WR-01..07; KIP-98, KIP-360.
+#[derive(Clone, Debug)]
+#[doc(alias = "Producer")]
+#[doc(alias = "BaseProducer")]
+pub struct Writer {
+    writer: asynchronous::Writer,
+    client: Client,
+}
+
+impl Writer {
+    pub(crate) fn new(writer: asynchronous::Writer, client: Client) -> Self {
+        Self { writer, client }
+    }
+
+    /// Writes one record: waits for room, then for the outcome.
+    ///
+    /// # Errors
+    ///
+    /// The record was not written, or nobody knows: [`WriteError::outcome`].
+    #[doc(alias = "send_result")]
+    pub fn write(&self, record: Record<'_>) -> Result<Written, WriteError> {
+        block_on(self.writer.write(record))
+    }
+
+    /// Writes records: waits for room for all, then for the outcome of all.
+    ///
+    /// The call is accepted whole or not at all. Results come in the order of `records`.
+    ///
+    /// # Errors
+    ///
+    /// Some record was not written, or nobody knows: [`WriteError::results`] tells for each.
+    #[doc(alias = "WriteMessages")]
+    pub fn write_messages(&self, records: &[Record<'_>]) -> Result<Vec<Written>, WriteError> {
+        block_on(self.writer.write_messages(records))
+    }
+
+    /// Hands over records: waits for room only, and returns the promise of their outcome.
+    ///
+    /// The call is accepted whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was accepted: the topic is unknown, a record or the call is too large, or the writer is closed.
+    pub fn send(&self, records: &[Record<'_>]) -> Result<Receipt, Error> {
+        block_on(self.writer.send(records)).map(Receipt)
+    }
+
+    /// Hands over records if there is room now; never waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::send`]; also [`ErrorKind::Full`](asynchronous::ErrorKind::Full) without room, and
+    /// [`ErrorKind::TopicPending`](asynchronous::ErrorKind::TopicPending) while the topic's partitions are not known yet.
+    #[doc(alias = "produce")]
+    pub fn try_send(&self, records: &[Record<'_>]) -> Result<Receipt, Error> {
+        self.writer.try_send(records).map(Receipt)
+    }
+
+    /// Waits until everything accepted before this call is resolved, whatever became of it; batches that linger leave now.
+    ///
+    /// # Errors
+    ///
+    /// The client was closed first.
+    #[doc(alias = "Flush")]
+    pub fn flush(&self) -> Result<(), Error> {
+        block_on(self.writer.flush())
+    }
+
+    /// Accepts nothing more, on no clone, and waits up to `limit` for what was accepted.
+    ///
+    /// # Errors
+    ///
+    /// What could not be delivered in time, message by message, each with its outcome.
+    #[doc(alias = "Close")]
+    pub fn close(&self, limit: Duration) -> Result<(), Undelivered> {
+        block_on(self.writer.close(limit))
+    }
+
+    /// The client that this writer was made from.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// The promise of an outcome for every record of one `send`.
+///
+/// Wait for it, or drop it: dropping recalls nothing. It may be waited for in any thread.
+#[derive(Debug)]
+#[must_use = "a receipt says whether the records were written; drop it on purpose with `drop`"]
+#[doc(alias = "DeliveryFuture")]
+pub struct Receipt(asynchronous::Receipt);
+
+impl Receipt {
+    /// Waits for the outcome of all records, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Some record was not written, or nobody knows; [`WriteError::results`] tells for each.
+    pub fn wait(self) -> Result<Vec<Written>, WriteError> {
+        block_on(self.0)
+    }
+
+    /// Waits up to `limit` for the outcome of all records; zero is a look.
+    ///
+    /// # Errors
+    ///
+    /// There is no outcome yet: the receipt is handed back. What [`Receipt::wait`] returns is inside.
+    pub fn wait_timeout(
+        mut self,
+        limit: Duration,
+    ) -> Result<Result<Vec<Written>, WriteError>, Self> {
+        block_on_until(Instant::now() + limit, &mut self.0).ok_or(self)
+    }
+}
