@@ -46,6 +46,7 @@ fn main() {
             newest,
             one_connection,
         ),
+        broker_trial("every_codec_of_java_is_read", newest, compressed_by_java),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
@@ -275,6 +276,23 @@ fn a_kill_in_the_middle(kafka: &Kafka) -> Outcome {
             (java.count, java.checksum),
             (read.count, read.checksum.value())
         );
+        client.close(Duration::from_secs(10)).await?;
+        Ok(())
+    })
+}
+
+/// Every codec of the Java producer, read by us.
+fn compressed_by_java(kafka: &Kafka) -> Outcome {
+    on_tokio(async {
+        let client = connect(&kafka.bootstrap()).await?;
+        for codec in ["gzip", "snappy", "lz4", "zstd"] {
+            let peer = kafka.peer().setting("compression.type", codec);
+            peer.topic(codec, 3)?;
+            let java = peer.produce(codec, 10_000, SIZE)?;
+            let read = read(&client, codec, 10_000).await?;
+            assert_eq!(read.checksum.value(), java.checksum, "{codec}");
+            assert!(read.is_ordered(), "{codec}");
+        }
         client.close(Duration::from_secs(10)).await?;
         Ok(())
     })

@@ -11,7 +11,7 @@ pub use code::ErrorCode;
 pub use config::ConfigError;
 pub use write::{Undelivered, UndeliveredMessage, WriteError, Written};
 
-use crate::record::RecordError;
+use crate::record::{RecordError, RecordErrorKind};
 
 /// Anything that a handle reports.
 ///
@@ -188,8 +188,16 @@ impl Error {
         .caused_by(error)
     }
 
+    /// Records that cannot be read; not every one of them is damaged.
     pub(crate) fn corrupt(error: RecordError) -> Self {
-        Self::new(ErrorKind::Corrupt, error.to_string()).caused_by(error)
+        let kind = match error.kind() {
+            RecordErrorKind::UnknownMagic(_) | RecordErrorKind::UnsupportedCodec(_) => {
+                ErrorKind::Unsupported
+            }
+            RecordErrorKind::TooLarge(_) => ErrorKind::TooLarge,
+            _ => ErrorKind::Corrupt,
+        };
+        Self::new(kind, error.to_string()).caused_by(error)
     }
 
     pub(crate) fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Self {
