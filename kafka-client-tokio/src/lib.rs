@@ -38,7 +38,8 @@ pub use dial::{Dialer, connect};
 pub use kafka_proto::{
     api,
     client::{
-        Batch, Call, Client, Conn, Event, Events, FetchLimits, Reader, Receipt, TopicConfig, Writer,
+        Batch, Call, Client, Conn, Event, Events, FetchLimits, Reader, ReaderHandle, Receipt,
+        TopicConfig, Writer,
     },
     config::{Acks, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig},
     error::{

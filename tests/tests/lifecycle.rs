@@ -215,6 +215,27 @@ fn two_clients_in_two_runtimes_do_not_know_of_each_other() {
 }
 
 #[tokio::test]
+async fn a_reader_that_waits_is_closed_from_another_task() {
+    let server = server();
+    let client = client(&server).await;
+    let mut reader = client.reader("t").expect("a config");
+    let handle = reader.handle();
+    let waiting = tokio::spawn(async move { reader.read_message().await });
+    while handle.partitions().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    handle.close();
+    handle.close();
+    assert!(
+        waiting
+            .await
+            .expect("no panic")
+            .expect("no error")
+            .is_none()
+    );
+}
+
+#[tokio::test]
 async fn events_tell_of_connections_and_end_with_the_client() {
     let server = server();
     let client = client(&server).await;

@@ -17,6 +17,7 @@ fn owned<T: Send + 'static>() {}
 fn handles_cross_threads_and_outlive_their_makers() {
     shared::<Client>();
     shared::<Writer>();
+    shared::<ReaderHandle>();
     shared::<Message>();
     shared::<Error>();
     owned::<Reader>();

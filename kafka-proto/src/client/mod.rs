@@ -39,7 +39,7 @@ pub use conn::{Conn, FetchLimits};
 pub use control::{Control, Dial};
 pub use event::{Event, Events};
 pub use link::{Inbound, Outbound};
-pub use reader::{Batch, BatchMessages, Reader};
+pub use reader::{Batch, BatchMessages, Reader, ReaderHandle};
 pub use receipt::Receipt;
 pub use topics::TopicConfig;
 pub use writer::Writer;

@@ -10,7 +10,7 @@ use std::{
 };
 
 pub use batch::{Batch, BatchMessages};
-pub use handle::Reader;
+pub use handle::{Reader, ReaderHandle};
 
 use super::{
     Clock,

@@ -129,21 +129,20 @@ impl Reader {
 
     /// The partitions that this reader knows of, with the high watermark that their last fetch named.
     pub fn partitions(&self) -> Vec<(Arc<str>, i32, Option<i64>)> {
-        let each = |cell: Arc<Cell>| {
-            (
-                cell.topic.clone(),
-                cell.partition,
-                cell.inner.lock().cursor.high_watermark(),
-            )
-        };
-        self.shelf.cells().into_iter().map(each).collect()
+        self.handle().partitions()
+    }
+
+    /// What others may do with this reader while it reads.
+    pub fn handle(&self) -> ReaderHandle {
+        ReaderHandle {
+            shelf: self.shelf.clone(),
+        }
     }
 
     /// Ends reading. Later calls answer `None`.
     pub fn close(&mut self) {
         self.current = None;
-        self.shelf.close();
-        self.shelf.inbox.tell(Note::ReaderClosed(self.shelf.id));
+        self.handle().close();
     }
 
     /// The client that this reader was made from.
@@ -290,6 +289,40 @@ impl Current {
                 next,
             });
         }
+    }
+}
+
+/// Everything of a reader but its position, for other tasks. Cheap to clone; it does not keep the reader open.
+#[derive(Clone)]
+pub struct ReaderHandle {
+    shelf: Arc<Shelf>,
+}
+
+impl ReaderHandle {
+    /// The partitions that the reader knows of, with the high watermark that their last fetch named.
+    pub fn partitions(&self) -> Vec<(Arc<str>, i32, Option<i64>)> {
+        self.shelf
+            .cells()
+            .into_iter()
+            .map(|cell| {
+                let high_watermark = cell.inner.lock().cursor.high_watermark();
+                (cell.topic.clone(), cell.partition, high_watermark)
+            })
+            .collect()
+    }
+
+    /// Ends reading: a call that waits answers `None`, and so do later ones. Calling it again does nothing.
+    pub fn close(&self) {
+        self.shelf.close();
+        self.shelf.inbox.tell(Note::ReaderClosed(self.shelf.id));
+    }
+}
+
+impl fmt::Debug for ReaderHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReaderHandle")
+            .field("partitions", &self.partitions())
+            .finish()
     }
 }
 
