@@ -11,11 +11,14 @@ use kafka_proto::{
 use kafka_testing::{
     broker,
     judge::{History, Outcome, SendId},
-    sim::{Chance, Faults, Handle, Role, Sim},
+    sim::{Chance, Faults, Handle, Join, Role, Sim},
 };
 
 const TOPIC: &str = "orders";
 const READER: u32 = 1;
+/// How long it takes at most, once nothing goes wrong any more, until everything is as it should be: a connection that
+/// is silent is given up after 5 s, and so may be the one after it.
+const REST: Duration = Duration::from_secs(20);
 
 /// What a run is made of; all of it is drawn from the seed unless a test says otherwise.
 pub(crate) struct Plan {
@@ -28,6 +31,7 @@ pub(crate) struct Plan {
     pub(crate) messages: usize,
     /// Whether the tasks share one producer session.
     pub(crate) shared: bool,
+    pub(crate) delivery_timeout: Duration,
     pub(crate) writer: WriterConfig,
     pub(crate) reader: ReaderConfig,
 }
@@ -50,12 +54,13 @@ impl Plan {
         let batch = *chance.pick(&[1 << 10, 4 << 10, 1_000_000]);
         let buffer = *chance.pick(&[batch, 2 * batch, 64 << 20]);
         let ms = |n: usize| Duration::from_millis(n as u64);
+        let delivery_timeout = ms(*chance.pick(&[300, 3_000, 30_000, 120_000]));
         let writer = WriterConfig::topic(TOPIC)
             .batch_bytes(batch)
             .request_bytes(batch.max(*chance.pick(&[1 << 10, 8 << 20])))
             .buffer_bytes(buffer)
             .linger(ms(*chance.pick(&[0, 0, 5, 50])))
-            .delivery_timeout(ms(*chance.pick(&[300, 3_000, 30_000, 120_000])))
+            .delivery_timeout(delivery_timeout)
             .balancer(*chance.pick(&[Balancer::Sticky, Balancer::RoundRobin]));
         let reader = ReaderConfig::topic(TOPIC)
             .max_wait(ms(chance.between(0, 500)))
@@ -69,6 +74,7 @@ impl Plan {
             tasks: chance.between(1, 4) as u32,
             messages: chance.between(10, 80),
             shared: chance.per_mille(500),
+            delivery_timeout,
             writer,
             reader,
         }
@@ -120,6 +126,13 @@ impl Plan {
             chance: Chance::new(self.seed, "reader"),
         };
         let reading = sim.spawn(reading.run(reader));
+        let book = Book {
+            sim: sim.clone(),
+            history: history.clone(),
+            late: Rc::default(),
+            until: self.faults.until,
+            delivery_timeout: self.delivery_timeout,
+        };
         let mut writing = Vec::new();
         for task in 1..=self.tasks {
             let writer = match self.shared {
@@ -128,7 +141,7 @@ impl Plan {
             };
             let task = Writing {
                 sim: sim.clone(),
-                history: history.clone(),
+                book: book.clone(),
                 chance: Chance::new(self.seed, &format!("task {task}")),
                 writer,
                 task,
@@ -141,19 +154,26 @@ impl Plan {
         for task in writing {
             task.await;
         }
-        if let Err(error) = one.flush().await {
-            faults.push(format!("the flush failed: {error}"));
-        }
+        faults.extend(book.late.take());
         // the world comes to rest, and the reader to the end
         sim.sleep(self.faults.until.saturating_sub(sim.now())).await;
+        // what was given up may still be on its way
+        sim.sleep(Duration::from_secs(2)).await;
         let total = |sim: &Handle| {
             let count = |c: &broker::Cluster, p| c.log(TOPIC, p).end_offset();
             sim.cluster(|c| (0..self.partitions).map(|p| count(c, p)).sum::<i64>()) as usize
         };
-        let mut left = 600;
-        while history.borrow().deliveries(READER) < total(&sim) && left > 0 {
+        let (mut seen, mut since) = (0, sim.now());
+        while seen < total(&sim) {
+            let now = history.borrow().deliveries(READER);
+            if now > seen {
+                (seen, since) = (now, sim.now());
+            }
+            if sim.now() > since + REST {
+                faults.push(format!("the reader has read nothing more for {REST:?}"));
+                break;
+            }
             sim.sleep(Duration::from_millis(100)).await;
-            left -= 1;
         }
         history.borrow_mut().drained(READER);
         sim.note("the client is closed");
@@ -177,17 +197,95 @@ impl Plan {
     }
 }
 
+/// Where tasks write down what becomes of their calls.
+#[derive(Clone)]
+struct Book {
+    sim: Handle,
+    history: Rc<RefCell<History>>,
+    /// What did not resolve in time.
+    late: Rc<RefCell<Vec<String>>>,
+    /// When things cease to go wrong.
+    until: Duration,
+    delivery_timeout: Duration,
+}
+
+impl Book {
+    /// By when a call that begins now has to end, whatever goes wrong.
+    fn rest(&self) -> Duration {
+        self.sim.now().max(self.until) + REST
+    }
+
+    /// By when what is accepted now has to resolve.
+    fn due(&self) -> Duration {
+        self.rest().min(self.sim.now() + self.delivery_timeout)
+    }
+
+    /// Takes note of what became of a call, record by record.
+    fn resolve(&self, sends: &[SendId], result: &Result<Vec<Written>, WriteError>, by: Duration) {
+        let mut history = self.history.borrow_mut();
+        let first = history.value(sends[0]);
+        if self.sim.now() > by {
+            let late = self.sim.now() - by;
+            self.late
+                .borrow_mut()
+                .push(format!("{first} resolved {late:?} too late"));
+        }
+        self.sim.note(match result {
+            Ok(written) => format!("{first}: written to {:?}", places(written)),
+            Err(error) => format!("{first}: {error} ({:?})", error.outcome()),
+        });
+        let written = |w: &Written| Outcome::Written {
+            partition: w.partition,
+            offset: w.offset,
+        };
+        let failed = |e: &Error| match e.outcome() {
+            Fate::Unknown => Outcome::Unknown,
+            _ => Outcome::NotWritten,
+        };
+        match result {
+            Ok(all) => {
+                assert_eq!(all.len(), sends.len(), "one result for each record");
+                let mut each = |(send, w): (&SendId, &Written)| history.resolved(*send, written(w));
+                sends.iter().zip(all).for_each(&mut each);
+            }
+            Err(error) if error.results().len() == sends.len() => {
+                for (send, result) in sends.iter().zip(error.results()) {
+                    history.resolved(*send, result.as_ref().map_or_else(failed, written));
+                }
+            }
+            // refused as a whole
+            Err(error) => {
+                let outcome = error.first().map_or(Outcome::Unknown, failed);
+                sends
+                    .iter()
+                    .for_each(|send| history.resolved(*send, outcome));
+            }
+        }
+    }
+
+    /// Nobody waits for the outcome.
+    fn abandon(&self, sends: &[SendId]) {
+        let mut history = self.history.borrow_mut();
+        let mut each = |send: &SendId| history.resolved(*send, Outcome::Abandoned);
+        sends.iter().for_each(&mut each);
+    }
+}
+
+fn places(written: &[Written]) -> Vec<(i32, Option<i64>)> {
+    written.iter().map(|w| (w.partition, w.offset)).collect()
+}
+
 /// A task that writes.
 struct Writing {
     sim: Handle,
-    history: Rc<RefCell<History>>,
+    book: Book,
     chance: Chance,
     writer: Writer,
     task: u32,
     sent: usize,
     partitions: i32,
     /// What somebody else waits for.
-    receipts: Vec<kafka_testing::sim::Join<()>>,
+    receipts: Vec<Join<()>>,
 }
 
 impl Writing {
@@ -208,20 +306,24 @@ impl Writing {
         for receipt in std::mem::take(&mut self.receipts) {
             receipt.await;
         }
-        // what dropped futures may have been accepted for is delivered too, and read before the end
-        self.writer.flush().await.expect("the client is open");
+        // what was abandoned is delivered all the same
+        let by = self.book.rest();
+        let flushed = self.writer.flush().await;
+        let mut late = self.book.late.borrow_mut();
+        if let Err(error) = flushed {
+            late.push(format!("the flush of task {} failed: {error}", self.task));
+        }
+        if self.sim.now() > by {
+            late.push(format!("the flush of task {} ended too late", self.task));
+        }
     }
 
     async fn write(&mut self) {
         let (values, sends) = self.values(1);
-        let partition = self.partition();
-        let result = self.writer.write(record(&values[0], partition)).await;
-        resolve_call(
-            &self.sim,
-            &self.history,
-            &sends,
-            &result.map(|written| vec![written]),
-        );
+        let record = record(&values[0], self.partition());
+        let by = self.book.rest();
+        let result = self.writer.write(record).await.map(|written| vec![written]);
+        self.book.resolve(&sends, &result, by);
     }
 
     async fn write_messages(&mut self) {
@@ -229,8 +331,9 @@ impl Writing {
         let (values, sends) = self.values(count);
         let partition = self.partition();
         let records: Vec<_> = values.iter().map(|v| record(v, partition)).collect();
+        let by = self.book.rest();
         let result = self.writer.write_messages(&records).await;
-        resolve_call(&self.sim, &self.history, &sends, &result);
+        self.book.resolve(&sends, &result, by);
     }
 
     /// Hands over records, and leaves the waiting to somebody else or to nobody.
@@ -245,8 +348,8 @@ impl Writing {
 
     fn try_send(&mut self) {
         let (values, sends) = self.values(1);
-        let partition = self.partition();
-        let sent = self.writer.try_send(&[record(&values[0], partition)]);
+        let record = record(&values[0], self.partition());
+        let sent = self.writer.try_send(&[record]);
         self.leave(sent, sends);
     }
 
@@ -258,57 +361,49 @@ impl Writing {
         let records: Vec<_> = values.iter().map(|v| record(v, partition)).collect();
         let limit = Duration::from_micros(self.chance.below(20_000) as u64);
         if self.chance.per_mille(500) {
+            let by = self.book.rest();
             let call = self.writer.write_messages(&records);
             match self.sim.timeout(limit, call).await {
-                Some(result) => resolve_call(&self.sim, &self.history, &sends, &result),
-                None => self.abandon(&sends),
+                Some(result) => self.book.resolve(&sends, &result, by),
+                None => self.book.abandon(&sends),
             }
         } else {
             let call = self.writer.send(&records);
             match self.sim.timeout(limit, call).await {
                 Some(sent) => self.leave(sent, sends),
-                None => self.abandon(&sends),
+                None => self.book.abandon(&sends),
             }
         }
     }
 
     /// Has somebody wait for a receipt, or drops it.
     fn leave(&mut self, sent: Result<Receipt, Error>, sends: Vec<SendId>) {
+        let by = self.book.due();
         match sent {
-            Err(error) => resolve_call(&self.sim, &self.history, &sends, &Err(error.into())),
+            Err(error) => self.book.resolve(&sends, &Err(error.into()), by),
             Ok(receipt) if self.chance.per_mille(100) => {
                 drop(receipt);
-                self.abandon(&sends);
+                self.book.abandon(&sends);
             }
             Ok(receipt) => {
-                let (sim, history) = (self.sim.clone(), self.history.clone());
-                let waiting = async move {
-                    let result = receipt.await;
-                    resolve_call(&sim, &history, &sends, &result);
-                };
+                let book = self.book.clone();
+                let waiting = async move { book.resolve(&sends, &receipt.await, by) };
                 self.receipts.push(self.sim.spawn(waiting));
             }
         }
     }
 
-    fn abandon(&self, sends: &[SendId]) {
-        let mut history = self.history.borrow_mut();
-        let mut each = |send: &SendId| history.resolved(*send, Outcome::Abandoned);
-        sends.iter().for_each(&mut each);
-    }
-
     /// New values, and their places in the history.
     fn values(&mut self, count: usize) -> (Vec<String>, Vec<SendId>) {
-        let mut history = self.history.borrow_mut();
-        (0..count)
-            .map(|_| {
-                self.sent += 1;
-                let padding = ".".repeat(self.chance.below(80));
-                let value = format!("t{}-{}{padding}", self.task, self.sent);
-                let send = history.sent(self.task, value.clone());
-                (value, send)
-            })
-            .unzip()
+        let mut history = self.book.history.borrow_mut();
+        let mut new = || {
+            self.sent += 1;
+            let padding = ".".repeat(self.chance.below(80));
+            let value = format!("t{}-{}{padding}", self.task, self.sent);
+            let send = history.sent(self.task, value.clone());
+            (value, send)
+        };
+        (0..count).map(|_| new()).unzip()
     }
 
     /// Where the next records go; `None` leaves it to the balancer.
@@ -324,62 +419,6 @@ fn record(value: &str, partition: Option<i32>) -> Record<'_> {
         Some(partition) => record.partition(partition),
         None => record,
     }
-}
-
-/// Takes note of what became of a call, record by record.
-pub(crate) fn resolve_call(
-    sim: &Handle,
-    history: &RefCell<History>,
-    sends: &[SendId],
-    result: &Result<Vec<Written>, WriteError>,
-) {
-    let mut history = history.borrow_mut();
-    let first = sends
-        .first()
-        .map_or_else(String::new, |send| history.value(*send));
-    sim.note(match result {
-        Ok(written) => format!(
-            "{} from {first}: written to {:?}",
-            sends.len(),
-            places(written)
-        ),
-        Err(error) => format!(
-            "{} from {first}: {error} ({:?})",
-            sends.len(),
-            error.outcome()
-        ),
-    });
-    let written = |w: &Written| Outcome::Written {
-        partition: w.partition,
-        offset: w.offset,
-    };
-    let failed = |e: &Error| match e.outcome() {
-        Fate::Unknown => Outcome::Unknown,
-        _ => Outcome::NotWritten,
-    };
-    match result {
-        Ok(all) => {
-            assert_eq!(all.len(), sends.len(), "one result for each record");
-            let mut each = |(send, w): (&SendId, &Written)| history.resolved(*send, written(w));
-            sends.iter().zip(all).for_each(&mut each);
-        }
-        Err(error) if error.results().len() == sends.len() => {
-            for (send, result) in sends.iter().zip(error.results()) {
-                history.resolved(*send, result.as_ref().map_or_else(failed, written));
-            }
-        }
-        // refused as a whole
-        Err(error) => {
-            let outcome = error.first().map_or(Outcome::Unknown, failed);
-            sends
-                .iter()
-                .for_each(|send| history.resolved(*send, outcome));
-        }
-    }
-}
-
-fn places(written: &[Written]) -> Vec<(i32, Option<i64>)> {
-    written.iter().map(|w| (w.partition, w.offset)).collect()
 }
 
 /// The task that reads.
