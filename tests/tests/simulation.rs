@@ -6,6 +6,8 @@
 mod bytes_and_cuts;
 #[path = "simulation/produce_consume.rs"]
 mod produce_consume;
+#[path = "simulation/reading.rs"]
+mod reading;
 #[path = "simulation/stories.rs"]
 mod stories;
 

@@ -253,7 +253,8 @@ impl Cell {
         let fetched = inner.cursor.take();
         inner.shelved = inner.cursor.has_buffered();
         let shelved = inner.shelved;
-        let kick = !wanted && inner.cursor.wants_fetch(now.instant).is_some();
+        // partitions at their end are fetched once nothing is buffered
+        let kick = !shelved || (!wanted && inner.cursor.wants_fetch(now.instant).is_some());
         let link = inner.link.clone().filter(|_| kick);
         drop(inner);
         if shelved {

@@ -257,6 +257,14 @@ impl Cursor {
         !self.buffered.is_empty()
     }
 
+    /// Whether the last answer said that nothing is there yet: a broker parks a fetch of such partitions alone.
+    pub fn is_at_end(&self) -> bool {
+        match (&self.state, self.high_watermark) {
+            (State::Fetching(offset), Some(end)) => *offset >= end,
+            _ => false,
+        }
+    }
+
     /// The high watermark that the last answer named.
     pub fn high_watermark(&self) -> Option<i64> {
         self.high_watermark

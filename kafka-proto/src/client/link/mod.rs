@@ -235,7 +235,11 @@ impl Link {
     pub(crate) fn kick(&self) {
         let mut inner = self.inner.lock();
         inner.kicked = true;
-        let waker = inner.waker.take();
+        // while something is in flight nothing can leave; its answer kicks again
+        let waker = match inner.in_flight.is_empty() {
+            true => inner.waker.take(),
+            false => None,
+        };
         drop(inner);
         wake(waker);
     }

@@ -384,8 +384,10 @@ impl Outbound {
         let cells = self.link.inner.lock().cursors.clone();
         let mut offsets: Vec<(Name, i64, i32, Sought)> = Vec::new();
         let mut fetches: Vec<(Name, FetchAt, Sought)> = Vec::new();
+        let (mut buffered, mut at_end) = (false, true);
         for cell in cells {
             let inner = cell.inner.lock();
+            buffered |= inner.cursor.has_buffered();
             let name = Name {
                 topic: cell.topic.clone(),
                 id: inner.topic_id,
@@ -395,6 +397,7 @@ impl Outbound {
                 drop(inner);
                 offsets.push((name, timestamp, epoch, Sought { cell, ticket }));
             } else if let Some((at, ticket)) = inner.cursor.wants_fetch(now.instant) {
+                at_end &= inner.cursor.is_at_end();
                 drop(inner);
                 fetches.push((name, at, Sought { cell, ticket }));
             } else if let Some(at) = inner.cursor.poll_timeout().filter(|at| *at > now.instant) {
@@ -423,7 +426,8 @@ impl Outbound {
                 found => shelf.fail(unsupported(found.err())),
             };
         }
-        if fetches.is_empty() {
+        // a fetch that the broker parks would keep the partitions waiting that are read meanwhile
+        if fetches.is_empty() || (buffered && at_end) {
             // a place in line, and what it was granted, go back
             self.fetch_place = None;
             self.fetch_reserve = None;
