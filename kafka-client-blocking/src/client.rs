@@ -6,17 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kafka_client_async_std::{
-    self as asynchronous, ConfigError, Error, Event, ReaderConfig, TopicConfig, Undelivered,
-    WriterConfig, api::Request,
+use kafka_proto::{
+    api::Request,
+    client::{self as asynchronous, Event, TopicConfig},
+    config::{ReaderConfig, WriterConfig},
+    error::{ConfigError, Error, Undelivered},
 };
 
-use crate::{
-    io::Io,
-    park::{block_on, block_on_until},
-    reader::Reader,
-    writer::Writer,
-};
+use crate::{io::Io, reader::Reader, writer::Writer};
 
 /// A Kafka cluster: its brokers, the connections to them, and what is known of its topics.
 ///
@@ -37,20 +34,24 @@ impl Client {
         Self { client, io }
     }
 
+    pub(crate) fn io(&self) -> &Arc<Io> {
+        &self.io
+    }
+
     /// Waits until a broker has described the cluster.
     ///
     /// # Errors
     ///
     /// Every bootstrap broker has been tried and none has answered; the message has the reason of each.
     pub fn ready(&self) -> Result<(), Error> {
-        block_on(self.client.ready())
+        self.io.block_on(self.client.ready())
     }
 
     /// Sends one request to the broker that its API goes to, and waits for the response.
     ///
     /// Goes to any broker, or to the controller. What goes to a certain broker (the leader of a partition, a coordinator)
     /// does not say which by its type: use [`Client::call_broker`]. Returns by
-    /// [`call_timeout`](asynchronous::Config::call_timeout).
+    /// [`call_timeout`](crate::Config::call_timeout).
     ///
     /// # Errors
     ///
@@ -60,7 +61,7 @@ impl Client {
     where
         R: Request + Send + Sync + 'static,
     {
-        block_on(self.client.call(request))
+        self.io.block_on(self.client.call(request))
     }
 
     /// Sends one request to the broker with this id, and waits for the response.
@@ -72,19 +73,19 @@ impl Client {
     where
         R: Request + Send + Sync + 'static,
     {
-        block_on(self.client.call_broker(broker, request))
+        self.io.block_on(self.client.call_broker(broker, request))
     }
 
     /// Creates topics; one that exists is left as it is.
     ///
     /// Asks the controller, and again when the controller has moved, up to
-    /// [`call_timeout`](asynchronous::Config::call_timeout).
+    /// [`call_timeout`](crate::Config::call_timeout).
     ///
     /// # Errors
     ///
     /// The first refusal; topics beside it may have been created.
     pub fn create_topics(&self, topics: &[TopicConfig]) -> Result<(), Error> {
-        block_on(self.client.create_topics(topics))
+        self.io.block_on(self.client.create_topics(topics))
     }
 
     /// Creates a writer.
@@ -111,7 +112,10 @@ impl Client {
 
     /// What happens to the connections. Events that nobody takes in time are dropped, the oldest first.
     pub fn events(&self) -> Events {
-        Events(self.client.events())
+        Events {
+            events: self.client.events(),
+            io: self.io.clone(),
+        }
     }
 
     /// Ends the client: accepts nothing more, waits up to `limit` for what was accepted, closes every connection, and
@@ -123,7 +127,7 @@ impl Client {
     ///
     /// What could not be delivered in time, message by message.
     pub fn close(&self, limit: Duration) -> Result<(), Undelivered> {
-        let result = block_on(self.client.close(limit));
+        let result = self.io.block_on(self.client.close(limit));
         self.io.join();
         result
     }
@@ -132,12 +136,16 @@ impl Client {
 /// The events of one client, from now on: an iterator that waits for each, and ends when the client does.
 #[derive(Debug)]
 #[must_use = "iterators do nothing unless asked"]
-pub struct Events(asynchronous::Events);
+pub struct Events {
+    events: asynchronous::Events,
+    io: Arc<Io>,
+}
 
 impl Events {
     /// Waits up to `limit` for the next event; `None` if none came in time or the client has ended.
     pub fn next_timeout(&mut self, limit: Duration) -> Option<Event> {
-        block_on_until(Instant::now() + limit, self.0.next())?
+        self.io
+            .block_on_until(Instant::now() + limit, self.events.next())?
     }
 }
 
@@ -145,7 +153,7 @@ impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        block_on(self.0.next())
+        self.io.block_on(self.events.next())
     }
 }
 

@@ -1,13 +1,16 @@
 //! One connection.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use kafka_client_async_std::{
-    self as asynchronous, Address, Batch, Error, FetchLimits, Message, Record, StartOffset,
-    WriteError, Written, api::Request,
+use kafka_proto::{
+    api::Request,
+    client::{self as asynchronous, Batch, FetchLimits},
+    config::{Address, StartOffset},
+    error::{Error, WriteError, Written},
+    record::{Message, Record},
 };
 
-use crate::{io::Io, park::block_on};
+use crate::io::Io;
 
 /// One connection to one broker, for one partition and for requests of any kind.
 ///
@@ -17,17 +20,17 @@ use crate::{io::Io, park::block_on};
 /// the connection.
 ///
 /// Without a deadline, what the broker does not answer within
-/// [`request_timeout`](asynchronous::Config::request_timeout) ends the connection, and with it every call.
+/// [`request_timeout`](crate::Config::request_timeout) ends the connection, and with it every call.
 ///
 /// Source: acceptance CN-01..25.
 #[derive(Debug)]
 pub struct Conn {
     conn: asynchronous::Conn,
-    io: Io,
+    io: Arc<Io>,
 }
 
 impl Conn {
-    pub(crate) fn new(conn: asynchronous::Conn, io: Io) -> Self {
+    pub(crate) fn new(conn: asynchronous::Conn, io: Arc<Io>) -> Self {
         Self { conn, io }
     }
 
@@ -41,7 +44,7 @@ impl Conn {
     where
         R: Request + Send + Sync + 'static,
     {
-        block_on(self.conn.request(request))
+        self.io.block_on(self.conn.request(request))
     }
 
     /// Asks this broker where the leader of a partition listens.
@@ -51,7 +54,7 @@ impl Conn {
     /// The partition does not exist or has no leader now, or the connection ended.
     #[doc(alias = "LookupLeader")]
     pub fn lookup_leader(&self, topic: &str, partition: i32) -> Result<Address, Error> {
-        block_on(self.conn.lookup_leader(topic, partition))
+        self.io.block_on(self.conn.lookup_leader(topic, partition))
     }
 
     /// Writes records to the connection's partition as one batch: all of them or none.
@@ -64,7 +67,7 @@ impl Conn {
     /// name a topic or partition are a misuse: the connection has one.
     #[doc(alias = "WriteMessages")]
     pub fn write_messages(&self, records: &[Record<'_>]) -> Result<Written, WriteError> {
-        block_on(self.conn.write_messages(records))
+        self.io.block_on(self.conn.write_messages(records))
     }
 
     /// Fetches once from the position and moves it behind what came; an empty batch if the wait ended first.
@@ -74,7 +77,7 @@ impl Conn {
     /// The broker refused (the position stays), records are damaged, or the connection ended.
     #[doc(alias = "ReadBatch")]
     pub fn read_batch(&mut self, limits: FetchLimits) -> Result<Batch, Error> {
-        block_on(self.conn.read_batch(limits))
+        self.io.block_on(self.conn.read_batch(limits))
     }
 
     /// Reads the next message, fetching up to `max_bytes` when none is in hand; `None` if none came within 500 ms.
@@ -84,7 +87,7 @@ impl Conn {
     /// As [`Conn::read_batch`].
     #[doc(alias = "ReadMessage")]
     pub fn read_message(&mut self, max_bytes: i32) -> Result<Option<Message>, Error> {
-        block_on(self.conn.read_message(max_bytes))
+        self.io.block_on(self.conn.read_message(max_bytes))
     }
 
     /// Moves the position and returns it as an absolute offset.
@@ -94,7 +97,7 @@ impl Conn {
     /// The broker refused, or the connection ended; the position stays.
     #[doc(alias = "Seek")]
     pub fn seek(&mut self, to: StartOffset) -> Result<i64, Error> {
-        block_on(self.conn.seek(to))
+        self.io.block_on(self.conn.seek(to))
     }
 
     /// The offset that the next [`Conn::read_batch`] begins at; `None` before the first one.

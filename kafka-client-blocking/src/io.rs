@@ -1,116 +1,134 @@
-//! The thread that runs the connections of one client.
+//! The thread of one client or connection, and waiting for what it drives.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Poll, Waker},
+    cell::Cell,
+    future::Future,
+    io,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker},
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
-use async_executor::Executor;
-use kafka_client_async_std::{Dialer, Error};
+use kafka_proto::{client::Clock, error::Error};
 
-const NO_THREAD: &str = "the system refused a thread for the connections of a client: it may have reached the limit of \
-                         its user or container";
+use crate::{
+    engine::Engine,
+    seat::{Caller, Seats},
+    signal::Signal,
+};
 
-/// A thread that runs tasks, and ends when the last one has ended.
-#[derive(Debug)]
-pub(crate) struct Io {
-    thread: Mutex<Option<JoinHandle<()>>>,
+const NO_THREAD: &str = "the system refused a thread or a file descriptor for the connections of a client: it may have \
+                         reached the limit of its user or container";
+
+thread_local! {
+    /// The thread's own bed: making one for each call would cost an allocation.
+    static CALLER: Cell<Option<(Arc<Caller>, Waker)>> = const { Cell::new(None) };
 }
 
-/// Keeps the thread while there is no task yet.
+/// What drives a client or a connection, for those who wait.
 #[derive(Debug)]
-pub(crate) struct Hold(Arc<Tasks>);
-
-/// How many holds there are, one in each task.
-#[derive(Debug)]
-struct Tasks {
-    count: AtomicUsize,
-    /// The thread's.
-    waker: Mutex<Option<Waker>>,
+pub(crate) struct Io {
+    /// `None`: other threads drive, and nobody else can.
+    seats: Option<(Arc<Seats<Engine>>, Arc<Signal>)>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Io {
-    /// Starts a thread, and gives a dialer whose connections it runs. It ends once the hold is dropped and no task is left.
-    pub(crate) fn start(dialer: &Dialer) -> Result<(Self, Dialer, Hold), Error> {
-        let tasks = Arc::new(Tasks {
-            count: AtomicUsize::new(0),
-            waker: Mutex::new(None),
-        });
-        let hold = Hold::new(&tasks);
-        let executor = Arc::new(Executor::new());
-        // the thread is the only owner: if it panics, all tasks are dropped, and every waiter resolves
-        let spawn = Arc::downgrade(&executor);
-        let counted = tasks.clone();
-        let dialer =
-            dialer
-                .clone()
-                .spawner(move |task: Pin<Box<dyn Future<Output = ()> + Send>>| {
-                    let hold = Hold::new(&counted);
-                    if let Some(executor) = spawn.upgrade() {
-                        let task = async move {
-                            let _hold = hold;
-                            task.await;
-                        };
-                        executor.spawn(task).detach();
-                    }
-                });
-        let run = move || async_io::block_on(executor.run(tasks.ended()));
+    /// Starts the thread `kafka-io`, which drives what `fill` puts into the engine.
+    pub(crate) fn start(
+        clock: Arc<dyn Clock>,
+        fill: impl FnOnce(&mut Engine),
+    ) -> Result<Arc<Self>, Error> {
+        let refused = |_: io::Error| Error::no_runtime(NO_THREAD);
+        let signal = Signal::new().map_err(refused)?;
+        let mut engine = Engine::new(clock, signal.clone());
+        fill(&mut engine);
+        let seats = Arc::new(Seats::new(engine, signal.clone()));
+        let driven = seats.clone();
         let thread = thread::Builder::new()
             .name("kafka-io".to_owned())
-            .spawn(run);
-        let thread = thread.map_err(|_| Error::no_runtime(NO_THREAD))?;
-        let thread = Mutex::new(Some(thread));
-        Ok((Self { thread }, dialer, hold))
+            .spawn(move || driven.run())
+            .map_err(refused)?;
+        Ok(Arc::new(Self {
+            seats: Some((seats, signal)),
+            threads: Mutex::new(vec![thread]),
+        }))
     }
 
-    /// Waits for the thread's end: for after the client has ended.
+    /// For a connection that has threads of its own.
+    pub(crate) fn of_threads(threads: Vec<JoinHandle<()>>) -> Arc<Self> {
+        Arc::new(Self {
+            seats: None,
+            threads: Mutex::new(threads),
+        })
+    }
+
+    /// Waits for `future`.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let outcome = self.wait(None, future);
+        outcome.expect("a wait without a deadline ends with its outcome")
+    }
+
+    /// Waits for `future` up to `deadline`.
+    pub(crate) fn block_on_until<T>(
+        &self,
+        deadline: Instant,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        self.wait(Some(deadline), future)
+    }
+
+    /// Has what was handed over leave, if nobody drives: the caller may not wait for it, or late.
+    pub(crate) fn nudge(&self) {
+        if let Some((seats, _)) = &self.seats {
+            seats.nudge();
+        }
+    }
+
+    /// Waits for the end of the threads: for after what they drive has ended.
     pub(crate) fn join(&self) {
         // locked while it waits, so that a second caller waits too
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread.take() {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
             // one that panicked has said so, and whoever waited has an error
             let _ = thread.join();
         }
     }
+
+    fn wait<T>(&self, deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let signal = self.seats.as_ref().map(|(_, signal)| signal);
+        let (caller, waker) = take(signal);
+        let mut cx = Context::from_waker(&waker);
+        let mut poll = || future.as_mut().poll(&mut cx);
+        let outcome = match (poll(), &self.seats) {
+            (Poll::Ready(value), _) => Some(value),
+            (Poll::Pending, Some((seats, _))) => seats.wait(&caller, deadline, &mut poll),
+            (Poll::Pending, None) => loop {
+                let late = !caller.sleep(deadline);
+                match poll() {
+                    Poll::Ready(value) => break Some(value),
+                    Poll::Pending if late => break None,
+                    Poll::Pending => {}
+                }
+            },
+        };
+        // what a call caused beside its outcome, such as the next fetch, shall leave now
+        self.nudge();
+        // a thread that ends needs it no more
+        let _ = CALLER.try_with(|kept| kept.set(Some((caller, waker))));
+        outcome
+    }
 }
 
-impl Tasks {
-    /// Waits until nothing holds the thread.
-    fn ended(self: Arc<Self>) -> impl Future<Output = ()> {
-        poll_fn(move |cx| {
-            let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.count.load(Ordering::Acquire) == 0 {
-                return Poll::Ready(());
-            }
-            if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-                *waker = Some(cx.waker().clone());
-            }
-            Poll::Pending
+/// The thread's caller, or a new one where the last call was to another client, or the thread ends.
+fn take(signal: Option<&Arc<Signal>>) -> (Arc<Caller>, Waker) {
+    let kept = CALLER.try_with(Cell::take).ok().flatten();
+    kept.filter(|(caller, _)| caller.is_of(signal))
+        .unwrap_or_else(|| {
+            let caller = Caller::new(signal.cloned());
+            (caller.clone(), caller.into())
         })
-    }
-}
-
-impl Hold {
-    fn new(tasks: &Arc<Tasks>) -> Self {
-        tasks.count.fetch_add(1, Ordering::Relaxed);
-        Self(tasks.clone())
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner);
-            let waker = waker.clone();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
-    }
 }

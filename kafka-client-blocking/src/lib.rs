@@ -27,10 +27,12 @@
 //!
 //! # Threads
 //!
-//! Each [`Client`] has one thread, `kafka-io`, for all its connections; so has each [`Conn`]. Callers sleep until their
-//! outcome is there: handles can be shared between threads, and threads that write at a time share batches.
+//! Each [`Client`] has one thread, `kafka-io`, for all its connections; so has each [`Conn`] that was dialled. Callers
+//! sleep until their outcome is there: handles can be shared between threads, and threads that write at a time share
+//! batches. A thread that is alone in waiting, several times in a row, does the work of `kafka-io` itself meanwhile, which
+//! spares two switches between threads a call; the crate's file `seat.rs` has the rules.
 //!
-//! A process also has one thread of the `async-io` crate and, for a moment, one for each lookup of a host name.
+//! Looking up a host name takes a thread for as long as the system's lookup does.
 //!
 //! # Waiting
 //!
@@ -45,22 +47,52 @@
 //! so `main` must not return before [`Client::close`], [`Writer::close`] or [`Writer::flush`] has; the first two tell
 //! what could not be delivered.
 
+// loom's models are about who drives: the rest needs sockets
+#[cfg(not(loom))]
 mod client;
+#[cfg(not(loom))]
+mod clock;
+#[cfg(not(loom))]
 mod conn;
+#[cfg(not(loom))]
 mod dial;
+#[cfg(not(loom))]
+mod engine;
+#[cfg(not(loom))]
 mod io;
-mod park;
+#[cfg(not(loom))]
 mod reader;
+#[cfg_attr(loom, allow(dead_code, reason = "used by the models"))]
+mod seat;
+#[cfg_attr(loom, allow(dead_code, reason = "used by the models"))]
+mod signal;
+#[cfg_attr(loom, allow(dead_code, reason = "used by the models"))]
+mod sync;
+#[cfg(not(loom))]
+mod threads;
+#[cfg(not(loom))]
 mod writer;
 
+#[cfg(not(loom))]
 pub use client::{Client, Events};
+#[cfg(not(loom))]
 pub use conn::Conn;
+#[cfg(not(loom))]
 pub use dial::{Dialer, connect};
 #[doc(inline)]
-pub use kafka_client_async_std::{
-    Acks, Address, Balancer, Batch, Config, ConfigError, Error, ErrorCode, ErrorKind, Event, Fault,
-    FetchLimits, Header, Message, OffsetReset, Outcome, ReaderConfig, Record, Scope, StartOffset,
-    TopicConfig, Undelivered, WriteError, WriterConfig, Written, api,
+pub use kafka_proto::{
+    api,
+    client::{Batch, Event, FetchLimits, TopicConfig},
+    config::{
+        Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig,
+    },
+    error::{
+        ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
+        Written,
+    },
+    record::{Header, Message, Record},
 };
+#[cfg(not(loom))]
 pub use reader::{Messages, Reader};
+#[cfg(not(loom))]
 pub use writer::{Receipt, Writer};

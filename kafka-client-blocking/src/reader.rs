@@ -6,18 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kafka_client_async_std::{self as asynchronous, Batch, Error, Message, StartOffset};
-
-use crate::{
-    client::Client,
-    park::{block_on, block_on_until},
+use kafka_proto::{
+    client::{self as asynchronous, Batch},
+    config::StartOffset,
+    error::Error,
+    record::Message,
 };
+
+use crate::client::Client;
 
 /// Reads messages of a topic or of partitions, without a group.
 ///
 /// Each partition is read in order of offsets; between partitions there is no order. Records of transactions' control
 /// batches are never delivered. The reader fetches ahead while you work, within
-/// [`fetch_buffer`](asynchronous::Config::fetch_buffer).
+/// [`fetch_buffer`](crate::Config::fetch_buffer).
 ///
 /// A reader owns its position, so reading takes `&mut self`: one thread reads. [`Client::close`] from another thread ends
 /// a call that waits. Dropping the reader ends its fetches.
@@ -46,18 +48,20 @@ impl Reader {
     #[doc(alias = "ReadMessage")]
     #[doc(alias = "recv")]
     pub fn read_message(&mut self) -> Result<Option<Message>, Error> {
-        block_on(self.reader.read_message())
+        self.client.io().block_on(self.reader.read_message())
     }
 
     /// Waits up to `limit` for the next message; `None` if none came in time. No message is lost by that.
     ///
     /// # Errors
     ///
-    /// As [`Reader::read_message`]; also [`ErrorKind::Closed`](asynchronous::ErrorKind::Closed) once the reader or its
+    /// As [`Reader::read_message`]; also [`ErrorKind::Closed`](crate::ErrorKind::Closed) once the reader or its
     /// client is closed, so that a loop around it ends.
     #[doc(alias = "poll")]
     pub fn read_message_timeout(&mut self, limit: Duration) -> Result<Option<Message>, Error> {
-        match block_on_until(Instant::now() + limit, self.reader.read_message()) {
+        let deadline = Instant::now() + limit;
+        let io = self.client.io().clone();
+        match io.block_on_until(deadline, self.reader.read_message()) {
             None => Ok(None),
             Some(Ok(None)) => Err(Error::closed()),
             Some(result) => result,
@@ -71,7 +75,7 @@ impl Reader {
     /// As [`Reader::read_message`].
     #[doc(alias = "FetchMessage")]
     pub fn fetch_message(&mut self) -> Result<Option<Message>, Error> {
-        block_on(self.reader.fetch_message())
+        self.client.io().block_on(self.reader.fetch_message())
     }
 
     /// Waits for what one fetch brought for one partition; `None` once the reader or its client is closed.
@@ -83,7 +87,7 @@ impl Reader {
     /// As [`Reader::read_message`].
     #[doc(alias = "ReadBatch")]
     pub fn read_batch(&mut self) -> Result<Option<Batch>, Error> {
-        block_on(self.reader.read_batch())
+        self.client.io().block_on(self.reader.read_batch())
     }
 
     /// The messages from here on, as an iterator that waits for each, marks none, and ends when the reader or its client

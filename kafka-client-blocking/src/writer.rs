@@ -1,15 +1,17 @@
 //! The handle that writes.
 
-use std::time::{Duration, Instant};
-
-use kafka_client_async_std::{
-    self as asynchronous, Error, Record, Undelivered, WriteError, Written,
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use crate::{
-    client::Client,
-    park::{block_on, block_on_until},
+use kafka_proto::{
+    client as asynchronous,
+    error::{Error, Undelivered, WriteError, Written},
+    record::Record,
 };
+
+use crate::{client::Client, io::Io};
 
 /// Writes messages to one topic or to many.
 ///
@@ -22,7 +24,7 @@ use crate::{
 /// delivered.
 ///
 /// What is promised, per partition: the log holds the accepted records in order, each at most once; every accepted record
-/// resolves once, within [`delivery_timeout`](asynchronous::WriterConfig::delivery_timeout), as written, as certainly not
+/// resolves once, within [`delivery_timeout`](crate::WriterConfig::delivery_timeout), as written, as certainly not
 /// written, or as unknown.
 ///
 /// Source: acceptance WR-01..07; KIP-98, KIP-360.
@@ -46,7 +48,7 @@ impl Writer {
     /// The record was not written, or nobody knows: [`WriteError::outcome`].
     #[doc(alias = "send_result")]
     pub fn write(&self, record: Record<'_>) -> Result<Written, WriteError> {
-        block_on(self.writer.write(record))
+        self.io().block_on(self.writer.write(record))
     }
 
     /// Writes records: waits for room for all, then for the outcome of all.
@@ -58,7 +60,7 @@ impl Writer {
     /// Some record was not written, or nobody knows: [`WriteError::results`] tells for each.
     #[doc(alias = "WriteMessages")]
     pub fn write_messages(&self, records: &[Record<'_>]) -> Result<Vec<Written>, WriteError> {
-        block_on(self.writer.write_messages(records))
+        self.io().block_on(self.writer.write_messages(records))
     }
 
     /// Hands over records: waits for room only, and returns the promise of their outcome.
@@ -69,18 +71,21 @@ impl Writer {
     ///
     /// Nothing was accepted: the topic is unknown, a record or the call is too large, or the writer is closed.
     pub fn send(&self, records: &[Record<'_>]) -> Result<Receipt, Error> {
-        block_on(self.writer.send(records)).map(Receipt)
+        let receipt = self.io().block_on(self.writer.send(records))?;
+        Ok(self.receipt(receipt))
     }
 
     /// Hands over records if there is room now; never waits.
     ///
     /// # Errors
     ///
-    /// As [`Writer::send`]; also [`ErrorKind::Full`](asynchronous::ErrorKind::Full) without room, and
-    /// [`ErrorKind::TopicPending`](asynchronous::ErrorKind::TopicPending) while the topic's partitions are not known yet.
+    /// As [`Writer::send`]; also [`ErrorKind::Full`](crate::ErrorKind::Full) without room, and
+    /// [`ErrorKind::TopicPending`](crate::ErrorKind::TopicPending) while the topic's partitions are not known yet.
     #[doc(alias = "produce")]
     pub fn try_send(&self, records: &[Record<'_>]) -> Result<Receipt, Error> {
-        self.writer.try_send(records).map(Receipt)
+        let receipt = self.writer.try_send(records)?;
+        self.io().nudge();
+        Ok(self.receipt(receipt))
     }
 
     /// Waits until everything accepted before this call is resolved, whatever became of it; batches that linger leave now.
@@ -90,7 +95,7 @@ impl Writer {
     /// The client was closed first.
     #[doc(alias = "Flush")]
     pub fn flush(&self) -> Result<(), Error> {
-        block_on(self.writer.flush())
+        self.io().block_on(self.writer.flush())
     }
 
     /// Accepts nothing more, on no clone, and waits up to `limit` for what was accepted.
@@ -100,12 +105,23 @@ impl Writer {
     /// What could not be delivered in time, message by message, each with its outcome.
     #[doc(alias = "Close")]
     pub fn close(&self, limit: Duration) -> Result<(), Undelivered> {
-        block_on(self.writer.close(limit))
+        self.io().block_on(self.writer.close(limit))
     }
 
     /// The client that this writer was made from.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    fn receipt(&self, receipt: asynchronous::Receipt) -> Receipt {
+        Receipt {
+            receipt,
+            io: self.io().clone(),
+        }
+    }
+
+    fn io(&self) -> &Arc<Io> {
+        self.client.io()
     }
 }
 
@@ -115,7 +131,10 @@ impl Writer {
 #[derive(Debug)]
 #[must_use = "a receipt says whether the records were written; drop it on purpose with `drop`"]
 #[doc(alias = "DeliveryFuture")]
-pub struct Receipt(asynchronous::Receipt);
+pub struct Receipt {
+    receipt: asynchronous::Receipt,
+    io: Arc<Io>,
+}
 
 impl Receipt {
     /// Waits for the outcome of all records, in their order.
@@ -124,7 +143,7 @@ impl Receipt {
     ///
     /// Some record was not written, or nobody knows; [`WriteError::results`] tells for each.
     pub fn wait(self) -> Result<Vec<Written>, WriteError> {
-        block_on(self.0)
+        self.io.block_on(self.receipt)
     }
 
     /// Waits up to `limit` for the outcome of all records; zero is a look.
@@ -136,6 +155,9 @@ impl Receipt {
         mut self,
         limit: Duration,
     ) -> Result<Result<Vec<Written>, WriteError>, Self> {
-        block_on_until(Instant::now() + limit, &mut self.0).ok_or(self)
+        let outcome = self
+            .io
+            .block_on_until(Instant::now() + limit, &mut self.receipt);
+        outcome.ok_or(self)
     }
 }
