@@ -9,6 +9,7 @@
 //! | [`record`] | records, messages, batches | semver |
 //! | [`config`], [`error`] | settings; what goes wrong | semver |
 //! | [`api`] | the messages of all client APIs, one table each | semver; structs may get fields |
+//! | [`partition`] | which partition a record goes to: hashes and balancers | semver |
 //! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
 //! | `wire` | primitive types, the reader and the writer | feature `unstable` |
 //!
@@ -39,6 +40,7 @@ pub mod machine;
     reason = "public with the feature `unstable`"
 )]
 mod machine;
+pub mod partition;
 pub mod record;
 #[cfg(feature = "unstable")]
 pub mod wire;
