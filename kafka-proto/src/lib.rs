@@ -9,6 +9,7 @@
 //! | [`record`] | records, messages, batches | semver |
 //! | [`config`], [`error`] | settings; what goes wrong | semver |
 //! | [`api`] | the messages of all client APIs, one table each | semver; structs may get fields |
+//! | [`group`] | balancers of classic consumer groups, and what members tell each other | semver |
 //! | [`partition`] | which partition a record goes to: hashes and balancers | semver |
 //! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
 //! | `wire` | primitive types, the reader and the writer | feature `unstable` |
@@ -31,6 +32,7 @@ pub mod api;
 pub mod client;
 pub mod config;
 pub mod error;
+pub mod group;
 #[cfg(feature = "unstable")]
 pub mod machine;
 #[cfg(not(feature = "unstable"))]
