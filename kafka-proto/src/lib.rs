@@ -11,6 +11,7 @@
 //! | [`api`] | the messages of all client APIs, one table each | semver; structs may get fields |
 //! | [`group`] | balancers of classic consumer groups, and what members tell each other | semver |
 //! | [`partition`] | which partition a record goes to: hashes and balancers | semver |
+//! | [`sasl`] | PLAIN, SCRAM, OAUTHBEARER and your own mechanism, as pure exchanges | semver |
 //! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
 //! | `wire` | primitive types, the reader and the writer | feature `unstable` |
 //!
@@ -44,6 +45,7 @@ pub mod machine;
 mod machine;
 pub mod partition;
 pub mod record;
+pub mod sasl;
 #[cfg(feature = "unstable")]
 pub mod wire;
 #[cfg(not(feature = "unstable"))]
