@@ -32,8 +32,6 @@
 #[cfg(any(test, feature = "unstable"))]
 pub mod fuzz;
 mod header;
-#[cfg(test)]
-mod vectors;
 
 pub use header::{RequestHeader, ResponseHeader};
 

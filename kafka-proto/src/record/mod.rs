@@ -338,5 +338,3 @@ impl fmt::Debug for Headers<'_> {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vectors;
