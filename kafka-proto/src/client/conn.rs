@@ -388,6 +388,11 @@ impl Conn {
         self.link.close(&Error::closed());
     }
 
+    /// What closes this connection from elsewhere, while a call holds it.
+    pub fn closer(&self) -> ConnCloser {
+        ConnCloser(self.link.clone())
+    }
+
     async fn list_offset(&self, timestamp: i64) -> Result<i64, Error> {
         let request = ListOffsetsRequest::build(|r| {
             r.replica_id = -1;
@@ -422,6 +427,25 @@ impl Conn {
         let (submitted, call) = Submitted::parked(request, limit, extra, *self.deadline.lock());
         self.link.submit(submitted);
         call
+    }
+}
+
+/// Closes a [`Conn`] from another task or thread: a call that waits there ends with an error.
+///
+/// Cheap to clone. Dropping it does nothing; neither does closing what is closed.
+#[derive(Clone)]
+pub struct ConnCloser(Arc<Link>);
+
+impl ConnCloser {
+    /// Closes the connection.
+    pub fn close(&self) {
+        self.0.close(&Error::closed());
+    }
+}
+
+impl fmt::Debug for ConnCloser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ConnCloser").field(&self.0.peer).finish()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What happens to the connections of a client, for whoever wants to know.
+//! What happens to a client and its connections, for whoever wants to know.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use crate::error::Error;
 /// Events kept for one subscriber.
 const KEPT: usize = 256;
 
-/// Something that happened to a connection. Never carries payload or secrets.
+/// Something that happened to a client. Never carries payload or secrets.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -30,6 +30,12 @@ pub enum Event {
         peer: Arc<str>,
         /// Why.
         error: Error,
+    },
+    /// The last clone of a writer was dropped without [`Writer::close`](super::Writer::close), and records had no outcome
+    /// yet. They are delivered as long as the runtime and the process live.
+    WriterDropped {
+        /// How many records.
+        pending: usize,
     },
 }
 

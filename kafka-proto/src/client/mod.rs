@@ -35,7 +35,7 @@ use std::{
 };
 
 pub use call::Call;
-pub use conn::{Conn, FetchLimits};
+pub use conn::{Conn, ConnCloser, FetchLimits};
 pub use control::{Control, Dial};
 pub use event::{Event, Events};
 pub use link::{Inbound, Outbound};

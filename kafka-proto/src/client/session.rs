@@ -189,6 +189,12 @@ impl Session {
         self.queues().iter().for_each(|queue| queue.fail(error));
     }
 
+    /// Records that were accepted and are not resolved.
+    pub(crate) fn pending(&self) -> usize {
+        let queues = self.queues();
+        queues.iter().map(|q| q.inner.lock().queue.pending()).sum()
+    }
+
     /// No writer is left: nothing more will come.
     pub(crate) fn retire(&self) {
         self.closed.store(true, Ordering::Release);

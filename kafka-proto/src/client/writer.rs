@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Client, Shared,
+    event::Event,
     inbox::Note,
     receipt::Receipt,
     session::{PartitionQueue, Session, TopicSlot, WriterTopic},
@@ -27,7 +28,7 @@ use crate::{
 ///
 /// Cheap to clone; clones share batches, the order of partitions and the producer id. Records of one task to one partition
 /// are written in the order of its calls. Dropping it recalls nothing: what was accepted is delivered as long as the
-/// runtime lives; [`Writer::close`] waits for that.
+/// runtime lives; [`Writer::close`] waits for that, and [`Event::WriterDropped`] tells of a last clone that did not.
 ///
 /// What is promised, per partition: the log holds the accepted records in order, each at most once; every accepted record
 /// resolves once, within [`delivery_timeout`](crate::config::WriterConfig::delivery_timeout), as written, as certainly not
@@ -46,11 +47,16 @@ pub struct Writer {
     slot: Option<Arc<TopicSlot>>,
 }
 
-struct Retire(Arc<Session>);
+struct Retire(Arc<Session>, Arc<Shared>);
 
 impl Drop for Retire {
     fn drop(&mut self) {
-        self.0.retire();
+        let Self(session, shared) = self;
+        let pending = session.pending();
+        if pending > 0 {
+            shared.events.publish(&Event::WriterDropped { pending });
+        }
+        session.retire();
     }
 }
 
@@ -64,7 +70,7 @@ impl Writer {
         if let Some(slot) = &slot {
             slot.want(&session);
         }
-        let guard = Arc::new(Retire(session.clone()));
+        let guard = Arc::new(Retire(session.clone(), client.shared.clone()));
         Self {
             client,
             session,
@@ -164,6 +170,13 @@ impl Writer {
             limit,
         )
         .await
+    }
+
+    /// How many records were accepted, by this writer and its clones, and have no outcome yet.
+    ///
+    /// Counts under the locks of all partitions that were written to: for the end of a program, not for each message.
+    pub fn pending(&self) -> usize {
+        self.session.pending()
     }
 
     /// The client that this writer was made from.

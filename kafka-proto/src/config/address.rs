@@ -48,6 +48,9 @@ impl Address {
         if host.is_empty() {
             return Err(wrong("the host is empty"));
         }
+        if host.contains(char::is_whitespace) {
+            return Err(wrong("a host has no spaces"));
+        }
         if host.contains("://") || host.contains('/') {
             return Err(wrong("a scheme or path has no place here"));
         }
@@ -119,6 +122,7 @@ mod tests {
             "a:0",
             "a:65536",
             "a:b",
+            "a b:1",
             "::1",
             "[::1",
             "[::1]9092",

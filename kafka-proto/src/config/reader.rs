@@ -189,6 +189,12 @@ impl From<&str> for ReaderConfig {
     }
 }
 
+impl From<&String> for ReaderConfig {
+    fn from(topic: &String) -> Self {
+        Self::topic(topic)
+    }
+}
+
 impl From<String> for ReaderConfig {
     fn from(topic: String) -> Self {
         Self::topic(topic)

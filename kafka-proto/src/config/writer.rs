@@ -177,6 +177,12 @@ impl From<&str> for WriterConfig {
     }
 }
 
+impl From<&String> for WriterConfig {
+    fn from(topic: &String) -> Self {
+        Self::topic(topic)
+    }
+}
+
 impl From<String> for WriterConfig {
     fn from(topic: String) -> Self {
         Self::topic(topic)

@@ -223,6 +223,12 @@ impl<R> Queue<R> {
         self.batches.is_empty()
     }
 
+    /// Records that were accepted and whose outcome nobody knows yet.
+    pub fn pending(&self) -> usize {
+        let waiting = self.batches.iter().filter(|b| !b.given_up);
+        waiting.map(|b| b.count as usize).sum()
+    }
+
     /// Batches that were handed out and not answered.
     pub fn in_flight(&self) -> usize {
         self.in_flight
