@@ -10,6 +10,7 @@ import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.serialization.*;
 
 /**
@@ -65,10 +66,20 @@ public class Peer {
 
     static void topic(String topic, int partitions, Properties settings) throws Exception {
         try (Admin admin = Admin.create(settings)) {
-            NewTopic wanted = new NewTopic(topic, Optional.of(partitions), Optional.empty());
-            admin.createTopics(List.of(wanted)).all().get(LIMIT_MS, TimeUnit.MILLISECONDS);
+            try {
+                create(admin, new NewTopic(topic, Optional.of(partitions), Optional.empty()));
+            } catch (ExecutionException e) {
+                if (!(e.getCause() instanceof UnsupportedVersionException)) throw e;
+                // Brokers before 2.4 have no default that a request could ask for.
+                int brokers = admin.describeCluster().nodes().get(LIMIT_MS, TimeUnit.MILLISECONDS).size();
+                create(admin, new NewTopic(topic, partitions, (short) Math.min(3, brokers)));
+            }
         }
         print(new TreeMap<>());
+    }
+
+    static void create(Admin admin, NewTopic topic) throws Exception {
+        admin.createTopics(List.of(topic)).all().get(LIMIT_MS, TimeUnit.MILLISECONDS);
     }
 
     static void produce(String topic, long count, int size, Properties settings) throws Exception {

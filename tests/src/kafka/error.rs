@@ -56,6 +56,13 @@ pub enum LaunchError {
         /// The telling lines of the node's log.
         log: String,
     },
+    /// The ZooKeeper beside the nodes ended by itself, or did not become ready in time.
+    ZooKeeper {
+        /// What happened.
+        reason: String,
+        /// The telling lines of its log.
+        log: String,
+    },
     /// A node did not become ready in time.
     NotReady {
         /// The node.
@@ -113,7 +120,7 @@ impl fmt::Display for LaunchError {
             ),
             Self::Unsupported(version) => write!(
                 f,
-                "kafka {version} needs zookeeper, which this launcher does not start; take 3.3.0 or later"
+                "this launcher can't start kafka {version}; take 0.10.2 to 1.1, or 2.4 and later"
             ),
             Self::Options(what) => f.write_str(what),
             Self::Format { version, output } => {
@@ -145,6 +152,9 @@ impl fmt::Display for LaunchError {
                 "node {node} was not ready within {waited:?} ({last}); check the load of this machine, \
                  its log says:\n{log}"
             ),
+            Self::ZooKeeper { reason, log } => {
+                write!(f, "zookeeper {reason}, its log says:\n{log}")
+            }
             Self::NotRunning { node } => write!(f, "node {node} is not running"),
             Self::Peer {
                 command,

@@ -134,6 +134,12 @@ fn fetch_into(cache: &Path, folder: &Path, version: KafkaVersion) -> Result<(), 
         maven.to_owned(),
         "-B".to_owned(),
         "-q".to_owned(),
+        // Two loggers on one class path would be one too many.
+        if version.is_legacy() {
+            "-Plegacy".to_owned()
+        } else {
+            "-Pmodern".to_owned()
+        },
         "-f".to_owned(),
         pom.to_string_lossy().into_owned(),
         format!("-Dkafka.version={version}"),

@@ -77,12 +77,28 @@ pub(super) fn broker_flags(heap_mib: u32) -> Vec<String> {
         // These two print every setting with its value.
         "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn",
         "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaConfig=warn",
+        // ZooKeeper 3.4 looks for the beans of log4j unless told not to.
+        "-Dzookeeper.jmx.log4j.disable=true",
     ]
     .into_iter()
     .map(str::to_owned)
     .chain([format!("-Xmx{heap_mib}m")])
     .collect()
 }
+
+/// What tells log4j 1, the logger of the versions that are [legacy](KafkaVersion::is_legacy), what to do.
+pub(super) fn log4j_flag(config: &Path) -> String {
+    format!("-Dlog4j.configuration=file:{}", config.display())
+}
+
+/// Has log4j 1 write to the standard output, without the values of all settings.
+pub(super) const LOG4J_CONFIG: &str = "\
+log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{HH:mm:ss.SSS} %p %m (%c)%n
+log4j.logger.kafka.server.KafkaConfig=WARN
+";
 
 /// Joins the jars of a folder to a class path, in the order of their names so that it is always the same.
 pub(super) fn class_path(folder: &Path) -> io::Result<String> {

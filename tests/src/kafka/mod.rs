@@ -30,6 +30,7 @@ mod ports;
 mod process;
 mod properties;
 mod version;
+mod zookeeper;
 
 use std::collections::hash_map::RandomState;
 use std::fs;
@@ -51,6 +52,7 @@ use self::ports::PortBlock;
 use self::process::Process;
 use self::properties::{HOST, Properties};
 use self::version::Quorum;
+use self::zookeeper::ZooKeeper;
 
 /// Tells whether real brokers of the newest version can be started here, else the reason why not.
 ///
@@ -79,6 +81,8 @@ pub fn prepare(version: KafkaVersion) -> Result<(), LaunchError> {
 pub struct Kafka {
     options: Options,
     nodes: Vec<Node>,
+    /// `None` where the nodes keep the metadata themselves.
+    zookeeper: Option<ZooKeeper>,
     folder: RunFolder,
 }
 
@@ -87,7 +91,7 @@ impl Kafka {
     pub fn start(options: Options) -> Result<Self, LaunchError> {
         options.check()?;
         let version = options.version;
-        if version.quorum() == Quorum::ZooKeeper {
+        if !version.is_supported() {
             return Err(LaunchError::Unsupported(version));
         }
         let mut attempt = 1;
@@ -125,12 +129,17 @@ impl Kafka {
     }
 
     /// Starts a node again with its data and ports, and waits until it is ready. Kills it first if it runs.
+    ///
+    /// Beside ZooKeeper, a node that was killed is let in when its session has ended: that takes up to five seconds more.
     pub fn restart(&self, node: usize) -> Result<(), LaunchError> {
         {
             let this = self.node(node)?;
             let mut process = this.lock();
             if let Some(process) = process.take() {
                 process.kill();
+            }
+            if let Some(zookeeper) = &self.zookeeper {
+                zookeeper.wait_forgotten(node)?;
             }
             *process = Some(this.spawn()?);
         }
@@ -173,6 +182,12 @@ impl Kafka {
         self.nodes.iter().map(Node::address).collect()
     }
 
+    /// Where a proxy finds each node, if they were started with [`Options::behind`].
+    pub fn behind_proxy(&self) -> Vec<SocketAddr> {
+        let address = |node: &Node| (HOST, node.ports.behind_proxy()).into();
+        self.nodes.iter().map(address).collect()
+    }
+
     /// What the node has logged since the first start.
     pub fn log(&self, node: usize) -> String {
         self.nodes
@@ -203,21 +218,27 @@ impl Kafka {
         self.options.version
     }
 
-    /// Kafka's own client, set to talk to these brokers.
+    /// Kafka's own client of the same release, set to talk to these brokers; that of 3.9.1 for brokers before 2.4.
     pub fn peer(&self) -> Peer {
-        Peer::new(self.version(), self.bootstrap())
+        let peer = Peer::new(self.version().peer(), self.bootstrap());
+        if self.version() >= KafkaVersion::V0_11_0_3 {
+            return peer;
+        }
+        // Neither InitProducerId nor a Metadata request that leaves topics uncreated: newer clients need to be told.
+        peer.setting("enable.idempotence", "false")
+            .setting("allow.auto.create.topics", "true")
     }
 
     fn launch(options: &Options) -> Result<Self, LaunchError> {
         let java = java::java_for(options.version)?;
         let jars = Jars::fetch(options.version)?;
-        let checkpoint = jars.checkpoint()?;
-        let mut words = vec![java];
-        words.extend(java::broker_flags(options.heap_mib));
-        words.extend(options.jvm_flags.iter().cloned());
-        words.extend(["-cp".to_owned(), jars.class_path, "kafka.Kafka".to_owned()]);
-
         let folder = RunFolder::create()?;
+        let java = Java {
+            program: java,
+            flags: java::broker_flags(options.heap_mib),
+            class_path: jars.class_path.clone(),
+            log4j: options.version.is_legacy(),
+        };
         let blocks = (0..options.nodes)
             .map(|_| PortBlock::take())
             .collect::<Result<Vec<_>, _>>()?;
@@ -225,22 +246,36 @@ impl Kafka {
             .iter()
             .map(|block| (block.client(), block.controller()))
             .collect();
-        let cluster = new_cluster_id();
         let mut kafka = Self {
             options: options.clone(),
             nodes: Vec::new(),
+            zookeeper: None,
             folder,
+        };
+        let metadata = match options.version.quorum() {
+            Quorum::Raft => Metadata::Own {
+                cluster: new_cluster_id(),
+                checkpoint: jars.checkpoint()?,
+            },
+            Quorum::ZooKeeper => {
+                let port = blocks[0].zookeeper();
+                let home = kafka.folder.inner("zookeeper")?;
+                kafka.zookeeper = Some(ZooKeeper::start(&java, port, home)?);
+                Metadata::ZooKeeper { port }
+            }
         };
         for (id, block) in blocks.into_iter().enumerate() {
             let home = kafka.folder.inner(&format!("node{id}"))?;
+            let mut words = java.words(&home, "kafka.Kafka", &options.jvm_flags)?;
+            words.push(home.join(CONFIG).to_string_lossy().into_owned());
             let node = Node {
                 id,
                 ports: block,
                 home,
-                words: words.clone(),
+                words,
                 process: Mutex::default(),
             };
-            node.write_files(options, &ports, &cluster, &checkpoint)?;
+            node.write_files(options, &ports, &metadata)?;
             kafka.nodes.push(node);
         }
         // All at once: a quorum needs more than one of them.
@@ -310,6 +345,9 @@ impl Kafka {
             .filter_map(|node| node.lock().take())
             .collect();
         ending.iter_mut().for_each(Process::release);
+        if let Some(zookeeper) = &self.zookeeper {
+            zookeeper.end();
+        }
     }
 }
 
@@ -317,6 +355,48 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         self.end_all();
     }
+}
+
+/// What Java programs of one version are started with.
+struct Java {
+    program: String,
+    flags: Vec<String>,
+    class_path: String,
+    /// Whether they log by log4j 1.
+    log4j: bool,
+}
+
+impl Java {
+    /// Composes the command that runs `class` in the folder `home`; `flags` override ours.
+    fn words(
+        &self,
+        home: &Path,
+        class: &str,
+        flags: &[String],
+    ) -> Result<Vec<String>, LaunchError> {
+        let mut words = vec![self.program.clone()];
+        words.extend_from_slice(&self.flags);
+        if self.log4j {
+            let config = home.join("log4j.properties");
+            fs::write(&config, java::LOG4J_CONFIG)
+                .map_err(LaunchError::io(format!("writing {}", config.display())))?;
+            words.push(java::log4j_flag(&config));
+        }
+        words.extend_from_slice(flags);
+        words.extend(["-cp", &self.class_path, class].map(str::to_owned));
+        Ok(words)
+    }
+}
+
+/// Where the metadata of a new cluster will be, and what it begins with.
+enum Metadata {
+    /// In each node's log folder.
+    Own {
+        cluster: String,
+        checkpoint: PathBuf,
+    },
+    /// At the ZooKeeper on this port.
+    ZooKeeper { port: u16 },
 }
 
 /// One broker: what it is started with, whether or not it runs.
@@ -334,33 +414,42 @@ impl Node {
         &self,
         options: &Options,
         ports: &[(u16, u16)],
-        cluster: &str,
-        checkpoint: &Path,
+        metadata: &Metadata,
     ) -> Result<(), LaunchError> {
         let data = self.home.join("data");
-        let mut properties = Properties::for_node(self.id, ports, &data);
+        let zookeeper = match metadata {
+            Metadata::Own { .. } => None,
+            Metadata::ZooKeeper { port } => Some(*port),
+        };
+        let mut properties = Properties::for_node(self.id, ports, zookeeper, &data);
+        if let Some(advertised) = options.proxy.get(self.id) {
+            properties.put_behind_proxy(self.ports.behind_proxy(), *advertised);
+        }
         for (key, value) in &options.properties {
             properties.set(key, value);
         }
         let write = || {
             fs::create_dir(&data)?;
-            fs::write(self.config_path(), properties.to_text())?;
-            fs::write(
-                data.join("meta.properties"),
-                properties::meta(self.id, cluster),
-            )?;
-            fs::copy(checkpoint, data.join(jars::CHECKPOINT))
+            fs::write(self.home.join(CONFIG), properties.to_text())?;
+            if let Metadata::Own {
+                cluster,
+                checkpoint,
+            } = metadata
+            {
+                let meta = properties::meta(self.id, cluster);
+                fs::write(data.join("meta.properties"), meta)?;
+                fs::copy(checkpoint, data.join(jars::CHECKPOINT))?;
+            }
+            Ok(())
         };
-        write().map(|_| ()).map_err(LaunchError::io(format!(
+        write().map_err(LaunchError::io(format!(
             "writing below {}",
             self.home.display()
         )))
     }
 
     fn spawn(&self) -> Result<Process, LaunchError> {
-        let mut words = self.words.clone();
-        words.push(self.config_path().to_string_lossy().into_owned());
-        Process::spawn(&words, &self.log_path(), Some(&self.home), &self.home)
+        Process::spawn(&self.words, &self.log_path(), Some(&self.home), &self.home)
             .map_err(LaunchError::io("starting the supervisor of a broker by sh"))
     }
 
@@ -386,15 +475,12 @@ impl Node {
         (HOST, self.ports.client()).into()
     }
 
-    fn config_path(&self) -> PathBuf {
-        self.home.join("server.properties")
-    }
-
     fn log_path(&self) -> PathBuf {
         self.home.join("log")
     }
 }
 
+const CONFIG: &str = "server.properties";
 const ATTEMPTS: u32 = 3;
 const POLL: Duration = Duration::from_millis(20);
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -443,7 +529,7 @@ mod tests {
                 .unwrap_or_default()
         };
         assert_eq!(start(Options::new().nodes(0)), "a cluster needs a node");
-        let old = "2.8.2".parse().unwrap();
-        assert!(start(Options::new().version(old)).contains("zookeeper"));
+        let old = "0.9.0.1".parse().unwrap();
+        assert!(start(Options::new().version(old)).contains("can't start kafka 0.9.0.1"));
     }
 }

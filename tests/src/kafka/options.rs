@@ -24,6 +24,8 @@ pub struct Options {
     pub(super) heap_mib: u32,
     pub(super) jvm_flags: Vec<String>,
     pub(super) ready_within: Duration,
+    /// The ports that stand for the nodes; empty without a proxy.
+    pub(super) proxy: Vec<u16>,
 }
 
 impl Options {
@@ -36,6 +38,7 @@ impl Options {
             heap_mib: 256,
             jvm_flags: Vec::new(),
             ready_within: Duration::from_secs(90),
+            proxy: Vec::new(),
         }
     }
 
@@ -75,6 +78,14 @@ impl Options {
         self
     }
 
+    /// Gives each node a second listener, which names the port of a [`Proxy`](crate::proxy::Proxy) to clients; what nodes
+    /// say to each other does not go through it. [`Kafka::behind_proxy`](super::Kafka::behind_proxy) says where the
+    /// proxy has to lead.
+    pub fn behind(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+        self.proxy = ports.into_iter().collect();
+        self
+    }
+
     /// Sets how long a node may take until it is ready; 90 s by default. Some seconds are usual.
     pub fn ready_within(mut self, limit: Duration) -> Self {
         self.ready_within = limit;
@@ -82,6 +93,9 @@ impl Options {
     }
 
     pub(super) fn check(&self) -> Result<(), LaunchError> {
+        if !self.proxy.is_empty() && self.proxy.len() != self.nodes {
+            return Err(LaunchError::Options("a proxy needs one port for each node"));
+        }
         match self.nodes {
             0 => Err(LaunchError::Options("a cluster needs a node")),
             1..=9 => Ok(()),

@@ -52,6 +52,16 @@ impl PortBlock {
         self.first + BLOCK - 1
     }
 
+    /// Where a proxy connects, if there is one before this node.
+    pub(super) fn behind_proxy(&self) -> u16 {
+        self.first + BEHIND_PROXY
+    }
+
+    /// Where ZooKeeper listens, if there is one beside this node.
+    pub(super) fn zookeeper(&self) -> u16 {
+        self.first + ZOOKEEPER
+    }
+
     fn try_take(first: u16) -> Option<Self> {
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok();
         let guard = bind(first + GUARD)?;
@@ -67,6 +77,8 @@ impl PortBlock {
 
 const BLOCK: u16 = 10;
 const GUARD: u16 = 8;
+const ZOOKEEPER: u16 = 7;
+const BEHIND_PROXY: u16 = 5;
 const LOWEST: u16 = 15_000;
 const TRIES: usize = 500;
 

@@ -9,10 +9,16 @@ pub(super) struct Properties(BTreeMap<String, String>);
 
 impl Properties {
     /// Composes the settings of node `node` of those that `ports` lists as (client, controller).
-    pub(super) fn for_node(node: usize, ports: &[(u16, u16)], data: &Path) -> Self {
+    ///
+    /// `zookeeper` is the port of the ZooKeeper that keeps their metadata; without it they do that themselves.
+    pub(super) fn for_node(
+        node: usize,
+        ports: &[(u16, u16)],
+        zookeeper: Option<u16>,
+        data: &Path,
+    ) -> Self {
         let mut all = Self(BTreeMap::new());
         all.set_all(COMMON);
-        all.set_all(RAFT);
         let copies = ports.len().min(3);
         if copies > 1 {
             all.set_all(REPLICATED);
@@ -22,31 +28,64 @@ impl Properties {
             all.set(&format!("{prefix}replication.factor"), copies);
             all.set(min_in_sync, in_sync);
         }
-        let (client, controller) = ports[node];
+        let client = format!("PLAINTEXT://{HOST}:{}", ports[node].0);
         all.set("log.dirs", data.display());
-        all.set("node.id", node);
-        all.set("process.roles", "broker,controller");
-        all.set(
+        all.set("advertised.listeners", &client);
+        all.set("inter.broker.listener.name", "PLAINTEXT");
+        match zookeeper {
+            Some(port) => all.keep_by_zookeeper(node, &client, port),
+            None => all.keep_by_raft(node, &client, ports),
+        }
+        all
+    }
+
+    fn keep_by_raft(&mut self, node: usize, client: &str, ports: &[(u16, u16)]) {
+        self.set_all(RAFT);
+        self.set("node.id", node);
+        self.set("process.roles", "broker,controller");
+        let controller = ports[node].1;
+        self.set(
             "listeners",
-            format!("PLAINTEXT://{HOST}:{client},CONTROLLER://{HOST}:{controller}"),
+            format!("{client},CONTROLLER://{HOST}:{controller}"),
         );
-        all.set(
-            "advertised.listeners",
-            format!("PLAINTEXT://{HOST}:{client}"),
-        );
-        all.set(
+        self.set(
             "listener.security.protocol.map",
             "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         );
-        all.set("inter.broker.listener.name", "PLAINTEXT");
-        all.set("controller.listener.names", "CONTROLLER");
+        self.set("controller.listener.names", "CONTROLLER");
         let voters: Vec<_> = ports
             .iter()
             .enumerate()
             .map(|(id, (_, port))| format!("{id}@{HOST}:{port}"))
             .collect();
-        all.set("controller.quorum.voters", voters.join(","));
-        all
+        self.set("controller.quorum.voters", voters.join(","));
+    }
+
+    fn keep_by_zookeeper(&mut self, node: usize, client: &str, port: u16) {
+        self.set("broker.id", node);
+        self.set("listeners", client);
+        self.set("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT");
+        self.set("zookeeper.connect", format!("{HOST}:{port}"));
+        self.set("zookeeper.session.timeout.ms", SESSION_MS);
+        self.set("zookeeper.connection.timeout.ms", 20_000);
+    }
+
+    /// Adds a listener on the port `listens`, which tells clients to come to the port `advertised`.
+    pub(super) fn put_behind_proxy(&mut self, listens: u16, advertised: u16) {
+        for (key, more) in [
+            ("listeners", format!("PROXY://{HOST}:{listens}")),
+            (
+                "advertised.listeners",
+                format!("PROXY://{HOST}:{advertised}"),
+            ),
+            (
+                "listener.security.protocol.map",
+                "PROXY:PLAINTEXT".to_owned(),
+            ),
+        ] {
+            let all = self.0.entry(key.to_owned()).or_default();
+            *all = format!("{all},{more}");
+        }
     }
 
     pub(super) fn set(&mut self, key: &str, value: impl ToString) {
@@ -70,8 +109,28 @@ impl Properties {
 
 /// The settings for the storage tool, which listens nowhere: only the roles and the folder count.
 pub(super) fn for_format(data: &Path) -> String {
-    Properties::for_node(0, &[(2, 1)], data).to_text()
+    Properties::for_node(0, &[(2, 1)], None, data).to_text()
 }
+
+/// The settings of the ZooKeeper beside the nodes.
+pub(super) fn for_zookeeper(port: u16, data: &Path) -> String {
+    let mut all = Properties(BTreeMap::new());
+    all.set("dataDir", data.display());
+    all.set("clientPort", port);
+    all.set("clientPortAddress", HOST);
+    all.set("maxClientCnxns", 0);
+    all.set("admin.enableServer", false);
+    // A session ends at the first tick after its time.
+    all.set("tickTime", 500);
+    all.set("minSessionTimeout", 1_000);
+    all.set("maxSessionTimeout", 60_000);
+    // From 3.4.10 on most words of four letters are refused unless listed.
+    all.set("4lw.commands.whitelist", "dump");
+    all.to_text()
+}
+
+/// How long ZooKeeper believes in a broker that is silent, in milliseconds.
+const SESSION_MS: u32 = 4_000;
 
 /// The identity file of a formatted log folder.
 pub(super) fn meta(node: usize, cluster: &str) -> String {
@@ -181,7 +240,7 @@ mod tests {
     #[test]
     fn three_nodes_vote_and_replicate() {
         let ports = [(20_000, 20_009), (20_010, 20_019), (20_020, 20_029)];
-        let text = Properties::for_node(1, &ports, Path::new("/d")).to_text();
+        let text = Properties::for_node(1, &ports, None, Path::new("/d")).to_text();
         let has = |line: &str| assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
         has("controller.quorum.voters=0@127.0.0.1:20009,1@127.0.0.1:20019,2@127.0.0.1:20029");
         has("listeners=PLAINTEXT://127.0.0.1:20010,CONTROLLER://127.0.0.1:20019");
@@ -194,9 +253,19 @@ mod tests {
 
     #[test]
     fn one_node_keeps_one_copy() {
-        let text = Properties::for_node(0, &[(1, 2)], Path::new("/d")).to_text();
+        let text = Properties::for_node(0, &[(1, 2)], None, Path::new("/d")).to_text();
         assert!(text.contains("\noffsets.topic.replication.factor=1\n"));
         assert!(!text.contains("replica.lag.time"));
+    }
+
+    #[test]
+    fn a_node_beside_zookeeper_neither_votes_nor_controls() {
+        let text = Properties::for_node(0, &[(1, 2)], Some(7), Path::new("/d")).to_text();
+        let has = |line: &str| assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
+        has("zookeeper.connect=127.0.0.1:7");
+        has("listeners=PLAINTEXT://127.0.0.1:1");
+        has("broker.id=0");
+        assert!(!text.contains("controller.quorum") && !text.contains("node.id"));
     }
 
     #[test]

@@ -14,6 +14,51 @@ impl KafkaVersion {
     pub const V4_0_2: Self = Self([4, 0, 2, 0]);
     /// The last 3.x line: the case of a broker without the new group protocol.
     pub const V3_9_1: Self = Self([3, 9, 1, 0]);
+    /// The last 2.x line, with ZooKeeper: flexible versions, the oldest that 4.x clients still talk to being 2.1.
+    pub const V2_8_2: Self = Self([2, 8, 2, 0]);
+    /// With ZooKeeper: record format 2 and idempotence, no zstd, no flexible versions.
+    pub const V1_1_1: Self = Self([1, 1, 1, 0]);
+    /// With ZooKeeper: the first line with record format 2, idempotence and transactions.
+    pub const V0_11_0_3: Self = Self([0, 11, 0, 3]);
+    /// With ZooKeeper: record format 1, neither headers nor idempotence.
+    pub const V0_10_2_2: Self = Self([0, 10, 2, 2]);
+
+    /// The releases that the launcher is tested with, from the oldest to the newest.
+    pub const TESTED: [Self; 7] = [
+        Self::V0_10_2_2,
+        Self::V0_11_0_3,
+        Self::V1_1_1,
+        Self::V2_8_2,
+        Self::V3_9_1,
+        Self::V4_0_2,
+        Self::V4_3_1,
+    ];
+
+    /// Whether the launcher knows how to start it.
+    ///
+    /// Named listeners, which it writes, are there from 0.10.2 on; the ZooKeeper client of 2.0 to 2.3 cannot connect on
+    /// Java 14 and later.
+    pub(super) fn is_supported(self) -> bool {
+        let too_old = self < Self([0, 10, 2, 0]);
+        let lost_on_new_java = self >= Self([2, 0, 0, 0]) && self < Self([2, 4, 0, 0]);
+        !too_old && !lost_on_new_java
+    }
+
+    /// Whether it logs by log4j 1 and needs classes that Java 11 has removed.
+    pub(super) fn is_legacy(self) -> bool {
+        self < Self([1, 0, 0, 0])
+    }
+
+    /// The release whose Java client is the peer of these brokers.
+    ///
+    /// The peer is one source file, and the `Admin` it is written for came with 2.4; clients of 3.9 still talk to 0.10.
+    pub(super) fn peer(self) -> Self {
+        if self < Self([2, 4, 0, 0]) {
+            Self::V3_9_1
+        } else {
+            self
+        }
+    }
 
     /// What keeps the cluster's metadata in this version.
     pub(super) fn quorum(self) -> Quorum {
@@ -40,10 +85,12 @@ impl KafkaVersion {
     }
 }
 
-/// What keeps the metadata of a cluster. The seam for the old versions: they would get a ZooKeeper process here.
+/// What keeps the metadata of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quorum {
+    /// The nodes themselves (KIP-500).
     Raft,
+    /// A process of its own beside the nodes.
     ZooKeeper,
 }
 
@@ -107,6 +154,18 @@ mod tests {
         let old: KafkaVersion = "2.8.2".parse().unwrap();
         assert_eq!(old.quorum(), Quorum::ZooKeeper);
         assert_eq!(KafkaVersion::V3_9_1.quorum(), Quorum::Raft);
-        assert!(old < KafkaVersion::V3_9_1 && KafkaVersion::V3_9_1 < KafkaVersion::V4_3_1);
+        assert_eq!(old, KafkaVersion::V2_8_2);
+        assert!(KafkaVersion::TESTED.is_sorted());
+        assert!(
+            KafkaVersion::TESTED
+                .iter()
+                .all(|version| version.is_supported())
+        );
+        for unsupported in ["0.9.0.1", "0.10.0.1", "2.0.1", "2.3.1"] {
+            let version: KafkaVersion = unsupported.parse().unwrap();
+            assert!(!version.is_supported(), "{unsupported}");
+        }
+        assert_eq!(KafkaVersion::V1_1_1.peer(), KafkaVersion::V3_9_1);
+        assert_eq!(KafkaVersion::V2_8_2.peer(), KafkaVersion::V2_8_2);
     }
 }
