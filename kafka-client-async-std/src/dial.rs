@@ -75,8 +75,9 @@ impl Dialer {
 
     /// Runs the connections on an executor of yours. Default: async-std or smol, by the features of this crate.
     ///
-    /// `spawn` is called from any thread, once for a client and three times for each connection. A task that it drops
-    /// ends the connection, or the client, with an error that says so.
+    /// `spawn` is called from any thread, once for a client and three times for each connection that carries records. A
+    /// task that it drops ends the connection, or the client, with an error that says so. The client's control and the
+    /// connections that keep it known to its brokers have a thread of their own, so that the executor may be blocked.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -184,7 +185,7 @@ impl Dialer {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (client, control) =
             Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
-        spawner.spawn(drive::control(control, spawner.clone(), clock));
+        drive::start(control, spawner, clock)?;
         Ok(client)
     }
 

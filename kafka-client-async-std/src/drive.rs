@@ -7,25 +7,73 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
+    thread,
     time::Instant,
 };
 
+use async_executor::Executor;
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
-use kafka_proto::client::{Clock, Control, Dial, Inbound, Outbound};
+use futures_lite::future::{block_on, or};
+use kafka_proto::{
+    client::{Clock, Control, Dial, Inbound, Outbound},
+    error::Error,
+};
 
 use crate::{
     spawn::Spawner,
     stream::{TcpReader, TcpWriter, open},
 };
 
+const NO_THREAD: &str = "the system refused a thread for the control of a client: it may have reached the limit of its \
+                         user or container";
+
 /// Writes or reads in a row before other tasks have their turn.
 const TURN: usize = 64;
 /// Slices in one write.
 const SLICES: usize = 64;
 
-/// Drives a client until it ends.
-pub(crate) async fn control(mut control: Control, spawner: Spawner, clock: Arc<dyn Clock>) {
+/// Starts driving a client.
+///
+/// User code that blocks an executor must not end a membership, and nobody can tell how many threads an executor has. So
+/// the control and the links that keep a client known to its brokers have a thread, and only links that carry records run
+/// on `spawner`. (Those on an own thread would cost every write two hops between threads.) The thread sleeps without
+/// driving sockets and timers, which would have it wake the others for each of their events.
+pub(crate) fn start(
+    control: Control,
+    spawner: Spawner,
+    clock: Arc<dyn Clock>,
+) -> Result<(), Error> {
+    let executor = Arc::new(Executor::new());
+    let spawn = Arc::downgrade(&executor);
+    let own = Spawner::new(move |task| {
+        if let Some(executor) = spawn.upgrade() {
+            executor.spawn(task).detach();
+        }
+    });
+    // neither ever sends: each side learns by it that the other has ended
+    let (here, there_ended) = async_channel::bounded::<()>(1);
+    let (there, here_ended) = async_channel::bounded::<()>(1);
+    spawner.spawn(async move {
+        let _here = here;
+        let _ = here_ended.recv().await;
+    });
+    let drive = move || {
+        let _there = there;
+        let ended = async {
+            let _ = there_ended.recv().await;
+        };
+        block_on(executor.run(or(drive_control(control, own, spawner, clock), ended)));
+    };
+    thread::Builder::new()
+        .name("kafka-control".to_owned())
+        .spawn(drive)
+        .map_err(|_| Error::no_runtime(NO_THREAD))?;
+    Ok(())
+}
+
+/// Drives a client until it ends; links that carry records are driven by `data`, the others by `own`.
+async fn drive_control(mut control: Control, own: Spawner, data: Spawner, clock: Arc<dyn Clock>) {
     let mut timer = Timer::default();
     while let Some(dial) = poll_fn(|cx| {
         loop {
@@ -37,6 +85,10 @@ pub(crate) async fn control(mut control: Control, spawner: Spawner, clock: Arc<d
     })
     .await
     {
+        let spawner = match dial.carries_records() {
+            true => &data,
+            false => &own,
+        };
         spawner.spawn(connect(dial, spawner.clone(), clock.clone()));
     }
 }

@@ -30,7 +30,8 @@
 //! # Runtimes
 //!
 //! Sockets and timers are those of `async-io`, which needs no runtime, so these futures run on any executor. The client's
-//! own loops, one and two more for each connection, are tasks of
+//! control has a thread, `kafka-control`, so that code which blocks an executor does not cost a client its place in the
+//! cluster. The loops of connections that carry records, two for each, are tasks of
 //!
 //! | feature | |
 //! |---|---|
@@ -53,8 +54,8 @@ pub use dial::{Dialer, connect};
 pub use kafka_proto::{
     api,
     client::{
-        Batch, Call, Client, Conn, Event, Events, FetchLimits, Reader, ReaderHandle, Receipt,
-        TopicConfig, Writer,
+        Batch, Call, Client, Conn, ConnCloser, Event, Events, FetchLimits, Reader, ReaderHandle,
+        Receipt, TopicConfig, Writer,
     },
     config::{
         Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig,

@@ -112,6 +112,7 @@ impl Client {
 
     /// What happens to the connections. Events that nobody takes in time are dropped, the oldest first.
     pub fn events(&self) -> Events {
+        self.io.hear();
         Events {
             events: self.client.events(),
             io: self.io.clone(),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use kafka_proto::{
     api::Request,
-    client::{self as asynchronous, Batch, FetchLimits},
+    client::{self as asynchronous, Batch, ConnCloser, FetchLimits},
     config::{Address, StartOffset},
     error::{Error, WriteError, Written},
     record::{Message, Record},
@@ -110,6 +110,11 @@ impl Conn {
     #[doc(alias = "SetDeadline")]
     pub fn set_deadline(&self, at: Option<Instant>) {
         self.conn.set_deadline(at);
+    }
+
+    /// What closes this connection in another thread, while a call holds it.
+    pub fn closer(&self) -> ConnCloser {
+        self.conn.closer()
     }
 
     /// Closes the connection and waits for its thread; calls in flight in other threads end with an error. Calling it

@@ -5,7 +5,10 @@ use std::{
     future::Future,
     io,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
     thread::{self, JoinHandle},
     time::Instant,
@@ -33,6 +36,8 @@ pub(crate) struct Io {
     /// `None`: other threads drive, and nobody else can.
     seats: Option<(Arc<Seats<Engine>>, Arc<Signal>)>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Somebody takes the events.
+    heard: AtomicBool,
 }
 
 impl Io {
@@ -54,6 +59,7 @@ impl Io {
         Ok(Arc::new(Self {
             seats: Some((seats, signal)),
             threads: Mutex::new(vec![thread]),
+            heard: AtomicBool::new(false),
         }))
     }
 
@@ -62,6 +68,7 @@ impl Io {
         Arc::new(Self {
             seats: None,
             threads: Mutex::new(threads),
+            heard: AtomicBool::new(false),
         })
     }
 
@@ -85,6 +92,16 @@ impl Io {
         if let Some((seats, _)) = &self.seats {
             seats.nudge();
         }
+    }
+
+    /// Takes note that somebody takes the events.
+    pub(crate) fn hear(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody takes the events.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Waits for the end of the threads: for after what they drive has ended.

@@ -82,7 +82,7 @@ pub use dial::{Dialer, connect};
 #[doc(inline)]
 pub use kafka_proto::{
     api,
-    client::{Batch, Event, FetchLimits, TopicConfig},
+    client::{Batch, ConnCloser, Event, FetchLimits, ReaderHandle, TopicConfig},
     config::{
         Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig,
     },

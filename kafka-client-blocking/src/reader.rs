@@ -7,7 +7,7 @@ use std::{
 };
 
 use kafka_proto::{
-    client::{self as asynchronous, Batch},
+    client::{self as asynchronous, Batch, ReaderHandle},
     config::StartOffset,
     error::Error,
     record::Message,
@@ -21,8 +21,8 @@ use crate::client::Client;
 /// batches are never delivered. The reader fetches ahead while you work, within
 /// [`fetch_buffer`](crate::Config::fetch_buffer).
 ///
-/// A reader owns its position, so reading takes `&mut self`: one thread reads. [`Client::close`] from another thread ends
-/// a call that waits. Dropping the reader ends its fetches.
+/// A reader owns its position, so reading takes `&mut self`: one thread reads. [`Reader::handle`] ends a call that waits
+/// from another thread, and so does [`Client::close`]. Dropping the reader ends its fetches.
 ///
 /// Source: acceptance RD-01..11.
 #[derive(Debug)]
@@ -111,6 +111,11 @@ impl Reader {
     /// The partitions that this reader knows of, with the high watermark that their last fetch named.
     pub fn partitions(&self) -> Vec<(Arc<str>, i32, Option<i64>)> {
         self.reader.partitions()
+    }
+
+    /// What any thread can ask or do while this reader waits: its partitions, and to end it.
+    pub fn handle(&self) -> ReaderHandle {
+        self.reader.handle()
     }
 
     /// Ends reading. Later calls answer `None`.

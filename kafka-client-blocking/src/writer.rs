@@ -21,7 +21,8 @@ use crate::{client::Client, io::Io};
 ///
 /// Dropping it recalls nothing and waits for nothing: what was accepted is delivered as long as the process lives. A
 /// program that ends calls [`Writer::close`], [`Writer::flush`] or [`Client::close`] first, which tell what was not
-/// delivered.
+/// delivered. The last clone that is dropped with messages on their way reports their number: as
+/// [`Event::WriterDropped`](crate::Event::WriterDropped) if the client's events are taken, on standard error if not.
 ///
 /// What is promised, per partition: the log holds the accepted records in order, each at most once; every accepted record
 /// resolves once, within [`delivery_timeout`](crate::WriterConfig::delivery_timeout), as written, as certainly not
@@ -34,11 +35,34 @@ use crate::{client::Client, io::Io};
 pub struct Writer {
     writer: asynchronous::Writer,
     client: Client,
+    // dropped by the last clone
+    _guard: Arc<Guard>,
+}
+
+/// Tells of records that a program may be about to lose by its end.
+#[derive(Debug)]
+struct Guard(asynchronous::Writer, Arc<Io>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let pending = self.0.pending();
+        if pending > 0 && !self.1.is_heard() {
+            eprintln!(
+                "kafka-client-blocking: a writer was dropped with {pending} messages on their way; they are lost if the \
+                 process ends before they arrive, which Writer::close would have waited for"
+            );
+        }
+    }
 }
 
 impl Writer {
     pub(crate) fn new(writer: asynchronous::Writer, client: Client) -> Self {
-        Self { writer, client }
+        let guard = Arc::new(Guard(writer.clone(), client.io().clone()));
+        Self {
+            writer,
+            client,
+            _guard: guard,
+        }
     }
 
     /// Writes one record: waits for room, then for the outcome.
@@ -106,6 +130,11 @@ impl Writer {
     #[doc(alias = "Close")]
     pub fn close(&self, limit: Duration) -> Result<(), Undelivered> {
         self.io().block_on(self.writer.close(limit))
+    }
+
+    /// How many records were accepted, by this writer and its clones, and have no outcome yet.
+    pub fn pending(&self) -> usize {
+        self.writer.pending()
     }
 
     /// The client that this writer was made from.

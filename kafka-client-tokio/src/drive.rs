@@ -85,11 +85,21 @@ async fn drive_control(mut control: Control, clock: Arc<dyn Clock>, data: Handle
 }
 
 /// Makes a connection and drives it until it ends.
-async fn connect(dial: Dial, clock: Arc<dyn Clock>) {
-    let address = (dial.host.as_str(), dial.port);
-    match open(address, dial.deadline).await {
-        Ok(stream) => drive(stream, dial.outbound, dial.inbound, clock),
-        Err(error) => dial.failed(error),
+async fn connect(mut dial: Dial, clock: Arc<dyn Clock>) {
+    let opened = {
+        let mut opening = pin!(open((&dial.host, dial.port), dial.deadline));
+        let inbound = &mut dial.inbound;
+        poll_fn(|cx| match opening.as_mut().poll(cx) {
+            Poll::Ready(stream) => Poll::Ready(Some(stream)),
+            // a client that ends does not wait for what nobody needs any more
+            Poll::Pending => inbound.poll_closed(cx).map(|()| None),
+        })
+        .await
+    };
+    match opened {
+        Some(Ok(stream)) => drive(stream, dial.outbound, dial.inbound, clock),
+        Some(Err(error)) => dial.failed(error),
+        None => {}
     }
 }
 

@@ -38,10 +38,12 @@ pub use dial::{Dialer, connect};
 pub use kafka_proto::{
     api,
     client::{
-        Batch, Call, Client, Conn, Event, Events, FetchLimits, Reader, ReaderHandle, Receipt,
-        TopicConfig, Writer,
+        Batch, Call, Client, Conn, ConnCloser, Event, Events, FetchLimits, Reader, ReaderHandle,
+        Receipt, TopicConfig, Writer,
     },
-    config::{Acks, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig},
+    config::{
+        Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig,
+    },
     error::{
         ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
         Written,
