@@ -5,5 +5,6 @@ pub mod kafka;
 
 pub mod broker;
 pub mod judge;
+pub mod proxy;
 pub mod server;
 pub mod sim;

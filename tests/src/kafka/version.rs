@@ -14,7 +14,7 @@ impl KafkaVersion {
     pub const V4_0_2: Self = Self([4, 0, 2, 0]);
     /// The last 3.x line: the case of a broker without the new group protocol.
     pub const V3_9_1: Self = Self([3, 9, 1, 0]);
-    /// The last 2.x line, with ZooKeeper: flexible versions, the oldest that 4.x clients still talk to being 2.1.
+    /// With ZooKeeper: the last 2.x line, and one of the oldest (2.1) that Java clients of 4.x talk to.
     pub const V2_8_2: Self = Self([2, 8, 2, 0]);
     /// With ZooKeeper: record format 2 and idempotence, no zstd, no flexible versions.
     pub const V1_1_1: Self = Self([1, 1, 1, 0]);
