@@ -10,6 +10,12 @@ mod hostile;
 mod moves;
 #[path = "broker/records.rs"]
 mod records;
+#[path = "broker/releases.rs"]
+mod releases;
+#[path = "broker/replicas.rs"]
+mod replicas;
+#[path = "broker/sessions.rs"]
+mod sessions;
 #[path = "broker/sockets.rs"]
 mod sockets;
 #[path = "broker/topics.rs"]
@@ -32,7 +38,9 @@ use kafka_proto::{
         ApiKey, Request, RequestHeader, ResponseHeader,
         api_versions::*,
         create_topics::*,
-        fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData},
+        fetch::{
+            FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, PartitionData,
+        },
         find_coordinator::*,
         init_producer_id::*,
         list_offsets::*,

@@ -1,6 +1,8 @@
 //! The client and the in-process broker in the simulator.
 //!
-//! `SIM_SEEDS=10000` runs that many seeds of the main scenario; `SIM_SEED=17` runs one and prints its trace.
+//! `SIM_SEEDS=10000` runs that many seeds of the main scenario; `SIM_SEED=17` runs one and prints its trace. Of the
+//! first seed that fails, what it needs to fail is shown: the mishaps, and how many messages; `SIM_SHRINK=0` leaves that
+//! out.
 
 #[path = "simulation/bytes.rs"]
 mod bytes_and_cuts;
@@ -8,6 +10,8 @@ mod bytes_and_cuts;
 mod produce_consume;
 #[path = "simulation/reading.rs"]
 mod reading;
+#[path = "simulation/shrinking.rs"]
+mod shrinking;
 #[path = "simulation/stories.rs"]
 mod stories;
 
@@ -26,7 +30,7 @@ use produce_consume::{Plan, Report};
 const SEEDS: u64 = 1_000;
 /// Lines of the trace that a failure shows; all of them when one seed is asked for.
 const SHOWN: usize = 60;
-/// Failures after which a run stops.
+/// Failures after which a run stops, unless `SIM_FAILURES` says otherwise.
 const ENOUGH: usize = 10;
 
 #[test]
@@ -53,12 +57,10 @@ fn what_is_written_is_read_whatever_goes_wrong() {
         let mut sums = sums.lock().expect("no panic");
         sums.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
     });
-    if let Some((seed, report)) = failed.first() {
-        let from = report.trace.len().saturating_sub(SHOWN);
-        println!("the end of seed {seed}:");
-        report.trace[from..]
-            .iter()
-            .for_each(|line| println!("{line}"));
+    if let Some((seed, _)) = failed.first()
+        && number("SIM_SHRINK") != Some(0)
+    {
+        show_shrunk(*seed);
     }
     for (seed, report) in &failed {
         println!("seed {seed} fails: {:#?}", report.faults);
@@ -76,14 +78,29 @@ fn what_is_written_is_read_whatever_goes_wrong() {
     );
 }
 
+/// Shows what a failing seed needs to fail, and the end of the trace of that.
+fn show_shrunk(seed: u64) {
+    let plan = Plan::new(seed).shrink();
+    let (tasks, messages) = (plan.tasks, plan.messages);
+    let report = plan.run();
+    let mishaps: Vec<_> = report.mishaps.iter().map(ToString::to_string).collect();
+    println!("seed {seed} still fails with {tasks} tasks of {messages} messages and {mishaps:?}:");
+    println!("{:#?}, after", report.faults);
+    let from = report.trace.len().saturating_sub(SHOWN);
+    report.trace[from..]
+        .iter()
+        .for_each(|line| println!("{line}"));
+}
+
 /// Runs seeds from 0 on, on all cores; returns those that fail, in order.
 fn run_all(seeds: u64, each: impl Fn(&Report) + Sync) -> Vec<(u64, Report)> {
     let next = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
+    let enough = number("SIM_FAILURES").map_or(ENOUGH, |n| n as usize);
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds || failed.lock().expect("no panic").len() >= ENOUGH {
+            if seed >= seeds || failed.lock().expect("no panic").len() >= enough {
                 return;
             }
             let report = Plan::new(seed).run();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use kafka_proto::api::ApiKey;
 
-use super::api;
+use super::{api, release::Release};
 
 /// How a [`Cluster`](super::Cluster) is built.
 ///
@@ -25,7 +25,9 @@ pub struct Config {
     pub(super) discard: bool,
     pub(super) check_records: bool,
     pub(super) log_limit: Option<u64>,
-    /// What differs from [`api::announced`]; `None` is not announced at all.
+    /// What brokers announce and how they behave where it depends on that.
+    release: Release,
+    /// What differs from the release; `None` is not announced at all.
     versions: BTreeMap<ApiKey, Option<RangeInclusive<i16>>>,
 }
 
@@ -46,6 +48,7 @@ impl Config {
             discard: false,
             check_records: true,
             log_limit: None,
+            release: Release::V4_3,
             versions: BTreeMap::new(),
         }
     }
@@ -97,6 +100,21 @@ impl Config {
         self
     }
 
+    /// Has brokers announce what those of a release do, and refuse the rest. Default: 4.3.
+    ///
+    /// ```
+    /// use kafka_testing::broker::{Config, Release};
+    ///
+    /// // no idempotence, no headers, and messages in the format before batches
+    /// let config = Config::new().as_version(Release::V0_10_2);
+    /// ```
+    ///
+    /// What one API does within a version is what Kafka 4.3 does, or the last release that had the version.
+    pub fn as_version(mut self, release: Release) -> Self {
+        self.release = release;
+        self
+    }
+
     /// Sets which versions of an API are announced, and refuses the others, so that a test meets an older broker.
     ///
     /// What is announced beyond the versions that this broker implements (see each file of `broker/api`) closes the
@@ -136,7 +154,11 @@ impl Config {
     pub(super) fn announced(&self, api: ApiKey) -> Option<RangeInclusive<i16>> {
         match self.versions.get(&api) {
             Some(versions) => versions.clone(),
-            None => api::announced(api),
+            None => self
+                .release
+                .announces()
+                .find(|(key, _)| *key == api)
+                .and_then(|(_, versions)| versions),
         }
     }
 
@@ -144,7 +166,16 @@ impl Config {
     pub(super) fn serves(&self, api: ApiKey, version: i16) -> bool {
         let within =
             |range: Option<RangeInclusive<i16>>| range.is_some_and(|r| r.contains(&version));
-        within(self.announced(api)) && within(api::implemented(api))
+        within(self.announced(api))
+            && within(api::implemented(api))
+            && !self.only_claims(api, version)
+    }
+
+    /// Brokers of 4.x announce Produce from 0 and refuse it below 3: librdkafka would not talk to them otherwise
+    /// (KAFKA-18659, `ApiKeys.PRODUCE_API_VERSIONS_RESPONSE_MIN_VERSION`).
+    fn only_claims(&self, api: ApiKey, version: i16) -> bool {
+        let set = self.versions.contains_key(&api);
+        api == ApiKey::Produce && version < 3 && self.release >= Release::V4_0 && !set
     }
 
     pub(super) fn replication_factor(&self) -> i16 {

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | that no fault meets | applied, then answered |
 //! | a Fetch without enough records | `Waiting::Fetch`, until records come or its time is up |
+//! | a Produce whose followers lag | applied, then `Waiting::Replicas`, then answered |
 //! | under `Delay` or `Hold` | `Waiting::Before`, then applied |
 //! | under `DelayResponse` or `HoldResponse` | applied, then `Waiting::After`, then answered |
+//! | that is throttled | applied, answered, then `Waiting::Muted` |
 
 use std::{
     collections::VecDeque,
@@ -13,11 +15,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use kafka_proto::api::{AnyRequest, AnyResponse, ApiKey};
+use kafka_proto::{
+    api::{AnyRequest, AnyResponse, ApiKey, produce::ProduceResponse},
+    error::ErrorCode,
+};
 
 use super::{
     Cluster, ConnId, Fault, RuleId,
-    api::{self, Outcome},
+    api::{self, Behind, Outcome, fail_behind},
     request::{Refused, Request, encode},
 };
 
@@ -37,12 +42,22 @@ enum Waiting {
         then: Then,
         deadline: Instant,
     },
+    Replicas {
+        request: Request,
+        response: ProduceResponse,
+        behind: Vec<Behind>,
+        then: Then,
+        deadline: Instant,
+    },
     Before {
         request: Request,
         until: Until,
     },
     After {
         frame: Bytes,
+        until: Until,
+    },
+    Muted {
         until: Until,
     },
 }
@@ -98,9 +113,12 @@ impl Cluster {
 
     /// Forgets a connection. Returns whether there was one.
     pub(super) fn drop_connection(&mut self, connection: ConnId) -> bool {
-        let waiting = self.take_waiting(connection);
-        if let Some(Waiting::Fetch { request, .. }) = waiting {
-            self.watch(&request, false);
+        match self.take_waiting(connection) {
+            Some(Waiting::Fetch { request, .. }) => self.watch(&request, false),
+            Some(Waiting::Replicas { behind, .. }) => {
+                self.watch_replicas(connection, &behind, false);
+            }
+            _ => {}
         }
         self.connections.remove(&connection).is_some()
     }
@@ -181,6 +199,29 @@ impl Cluster {
                 self.watch(&request, false);
                 self.respond(request, AnyResponse::Fetch(response), then);
             }
+            Waiting::Replicas {
+                request,
+                mut response,
+                behind,
+                then,
+                deadline,
+            } => {
+                let left = self.still_behind(request.broker, &behind, &mut response);
+                if !left.is_empty() && now < deadline {
+                    let waiting = Waiting::Replicas {
+                        request,
+                        response,
+                        behind,
+                        then,
+                        deadline,
+                    };
+                    return self.wait(connection, waiting);
+                }
+                fail_behind(&left, ErrorCode::REQUEST_TIMED_OUT, &mut response);
+                self.watch_replicas(connection, &behind, false);
+                self.respond(request, AnyResponse::Produce(response), then);
+            }
+            Waiting::Muted { until } if until.is_over(now) => {}
             Waiting::Before { request, until } if until.is_over(now) => {
                 self.apply(request, Then::Respond)
             }
@@ -227,8 +268,14 @@ impl Cluster {
         }
     }
 
-    fn apply(&mut self, request: Request, then: Then) {
+    fn apply(&mut self, mut request: Request, then: Then) {
         let connection = request.connection;
+        if let Err(code) = self.begin_session(&mut request) {
+            return match api::refuse(&request, code) {
+                Some(response) => self.respond(request, response, then),
+                None => self.close(connection),
+            };
+        }
         match self.handle(&request) {
             Outcome::Respond(response) => self.respond(request, response, then),
             Outcome::Silent => {
@@ -237,6 +284,18 @@ impl Cluster {
                 }
             }
             Outcome::Close => self.close(connection),
+            Outcome::WaitForReplicas(response, behind, max) => {
+                self.watch_replicas(connection, &behind, true);
+                let deadline = self.after(max);
+                let waiting = Waiting::Replicas {
+                    request,
+                    response,
+                    behind,
+                    then,
+                    deadline,
+                };
+                self.wait(connection, waiting);
+            }
             Outcome::Wait(max) => {
                 self.watch(&request, true);
                 let deadline = self.after(max);
@@ -252,8 +311,30 @@ impl Cluster {
         }
     }
 
+    /// Completes a Fetch by what its session remembers.
+    fn begin_session(&mut self, request: &mut Request) -> Result<(), ErrorCode> {
+        let AnyRequest::Fetch(fetch) = &mut request.body else {
+            return Ok(());
+        };
+        if request.version >= 7
+            && let Some(broker) = self.brokers.get_mut(&request.broker)
+        {
+            request.session = broker.sessions.begin(fetch)?;
+        }
+        Ok(())
+    }
+
     fn respond(&mut self, request: Request, mut response: AnyResponse, then: Then) {
         let connection = request.connection;
+        if let (AnyResponse::Fetch(fetch), Some(turn)) = (&mut response, request.session)
+            && let Some(broker) = self.brokers.get_mut(&request.broker)
+        {
+            broker.sessions.finish(turn, fetch);
+        }
+        let throttle = self.throttles.get(&request.api).copied();
+        if let Some(time) = throttle {
+            api::set_throttle_time(&mut response, time);
+        }
         if let Then::Fault(_, Fault::Change(change)) = &then {
             change(&request, &mut response);
         }
@@ -279,7 +360,13 @@ impl Cluster {
                 corrupt(&mut bytes);
                 self.responses.push_back((connection, bytes.into()));
             }
-            Then::Respond | Then::Fault(..) => self.responses.push_back((connection, frame)),
+            Then::Respond | Then::Fault(..) => {
+                self.responses.push_back((connection, frame));
+                if let Some(time) = throttle {
+                    let until = Until::Time(self.after(time));
+                    self.wait(connection, Waiting::Muted { until });
+                }
+            }
         }
     }
 }
@@ -290,11 +377,13 @@ const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 impl Waiting {
     fn due(&self) -> Option<Instant> {
         match self {
-            Self::Fetch { deadline, .. } => Some(*deadline),
-            Self::Before { until, .. } | Self::After { until, .. } => match until {
-                Until::Time(due) => Some(*due),
-                Until::Released(_) | Until::Now => None,
-            },
+            Self::Fetch { deadline, .. } | Self::Replicas { deadline, .. } => Some(*deadline),
+            Self::Before { until, .. } | Self::After { until, .. } | Self::Muted { until } => {
+                match until {
+                    Until::Time(due) => Some(*due),
+                    Until::Released(_) | Until::Now => None,
+                }
+            }
         }
     }
 }

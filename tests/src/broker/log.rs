@@ -3,15 +3,20 @@
 //! A batch is stored as the slice of the request that carried it. Base offset and leader epoch, which the broker writes
 //! and the checksum leaves out, are put in when the batch is read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{BufMut, Bytes};
 use kafka_proto::{
     error::ErrorCode,
-    record::{BatchHeader, Batches, RecordError, verify_crc},
+    record::{
+        BatchHeader, Batches, Codecs, Compression, Header, RecordError, RecordView, verify_crc,
+    },
 };
 
-use super::producer::{ProducerState, Verdict, judge};
+use super::{
+    producer::{ProducerState, Verdict, judge},
+    transactions::{Aborted, Transactions},
+};
 
 /// What one partition holds.
 #[derive(Clone, Debug)]
@@ -19,11 +24,15 @@ pub struct PartitionLog {
     batches: VecDeque<Stored>,
     start_offset: i64,
     end_offset: i64,
-    /// Bytes of all batches that were ever appended.
+    /// Bytes of all batches that were appended since the log was made or last compacted.
     end_position: u64,
     /// Where each leader epoch began, as `LeaderEpochFileCache` keeps it.
     epochs: Vec<(i32, i64)>,
     producers: BTreeMap<i64, ProducerState>,
+    transactions: Transactions,
+    /// How many records the followers are behind.
+    lag: i64,
+    high_watermark: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +58,22 @@ pub struct StoredRecord {
     pub value: Option<Bytes>,
     /// Names and values, in order.
     pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+impl From<RecordView<'_>> for StoredRecord {
+    fn from(record: RecordView<'_>) -> Self {
+        let header = |h: Header<'_>| {
+            let value = h.value().map(Bytes::copy_from_slice);
+            (Bytes::copy_from_slice(h.key()), value)
+        };
+        Self {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: record.key.map(Bytes::copy_from_slice),
+            value: record.value.map(Bytes::copy_from_slice),
+            headers: record.headers.map(header).collect(),
+        }
+    }
 }
 
 /// What became of a batch.
@@ -86,6 +111,9 @@ impl PartitionLog {
             end_position: 0,
             epochs: vec![(leader_epoch, 0)],
             producers: BTreeMap::new(),
+            transactions: Transactions::default(),
+            lag: 0,
+            high_watermark: 0,
         }
     }
 
@@ -99,15 +127,17 @@ impl PartitionLog {
         self.end_offset
     }
 
-    /// The offset up to which consumers read. Replicas do not lag yet, so it is the end of the log.
+    /// The offset up to which consumers read: what all replicas in sync have. The end of the log, unless
+    /// [`Cluster::set_lag`](super::Cluster::set_lag) says otherwise.
     pub fn high_watermark(&self) -> i64 {
-        self.end_offset
+        self.high_watermark
     }
 
-    /// The offset up to which consumers read that want committed records only. No transactions yet, so it is the high
-    /// watermark.
+    /// The offset up to which consumers read that want committed records only: where the first open transaction begins,
+    /// or the high watermark.
     pub fn last_stable_offset(&self) -> i64 {
-        self.high_watermark()
+        let first = self.transactions.first_open().unwrap_or(i64::MAX);
+        first.min(self.high_watermark)
     }
 
     /// The headers of the batches that are still there, with the offsets they got.
@@ -115,28 +145,12 @@ impl PartitionLog {
         self.batches.iter().map(|b| &b.header)
     }
 
-    /// Copies out every record that is still there. Fails at the first batch that cannot be read: a compressed one, so
-    /// far.
+    /// Copies out every record that is still there. Fails at the first batch that cannot be read.
     pub fn records(&self) -> Result<Vec<StoredRecord>, RecordError> {
-        let mut records = Vec::new();
+        let mut records: Vec<StoredRecord> = Vec::new();
         for batch in Batches::new(self.bytes()).without_crc() {
             for record in &batch? {
-                let record = record?;
-                records.push(StoredRecord {
-                    offset: record.offset,
-                    timestamp: record.timestamp,
-                    key: record.key.map(Bytes::copy_from_slice),
-                    value: record.value.map(Bytes::copy_from_slice),
-                    headers: record
-                        .headers
-                        .map(|h| {
-                            (
-                                Bytes::copy_from_slice(h.key()),
-                                h.value().map(Bytes::copy_from_slice),
-                            )
-                        })
-                        .collect(),
-                });
+                records.push(record?.into());
             }
         }
         // a log may begin inside a batch
@@ -162,7 +176,7 @@ impl PartitionLog {
 
     /// The batches as a consumer gets them.
     pub fn bytes(&self) -> Bytes {
-        self.copy_from(0, usize::MAX)
+        self.copy_from(0, usize::MAX, self.end_position)
     }
 
     /// Appends the one batch that `records` must be, or tells why not.
@@ -172,7 +186,7 @@ impl PartitionLog {
         leader_epoch: i32,
         rules: &AppendRules,
     ) -> Result<Appended, ErrorCode> {
-        let mut header = BatchHeader::parse(batch).ok_or(ErrorCode::CORRUPT_MESSAGE)?;
+        let header = BatchHeader::parse(batch).ok_or(ErrorCode::CORRUPT_MESSAGE)?;
         check_batch(batch, &header, rules)?;
         if header.producer_id >= 0 {
             match judge(self.producers.get(&header.producer_id), &header)? {
@@ -192,19 +206,11 @@ impl PartitionLog {
                 .or_insert_with(|| ProducerState::new(epoch));
             state.record(&header, self.end_offset);
         }
-        header.base_offset = self.end_offset;
-        header.leader_epoch = leader_epoch;
-        let (base_offset, position) = (self.end_offset, self.end_position);
-        self.end_offset = header.next_offset();
-        self.end_position += batch.len() as u64;
+        let base_offset = self.end_offset;
+        self.push(header, batch, leader_epoch);
         if rules.discard {
+            self.batches.clear();
             self.start_offset = self.end_offset;
-        } else {
-            self.batches.push_back(Stored {
-                header,
-                wire: batch.clone(),
-                position,
-            });
         }
         if let Some(limit) = rules.log_limit {
             self.shrink(limit);
@@ -214,6 +220,83 @@ impl PartitionLog {
             log_append_time: -1,
             duplicate: false,
         })
+    }
+
+    /// Appends a whole batch without a check; `None` if there is not even a header.
+    pub(super) fn append_unchecked(&mut self, batch: &Bytes, leader_epoch: i32) -> Option<i64> {
+        let header = BatchHeader::parse(batch)?;
+        let base_offset = self.end_offset;
+        self.push(header, batch, leader_epoch);
+        Some(base_offset)
+    }
+
+    fn push(&mut self, mut header: BatchHeader, batch: &Bytes, leader_epoch: i32) {
+        header.base_offset = self.end_offset;
+        header.leader_epoch = leader_epoch;
+        let position = self.end_position;
+        self.end_offset = header.next_offset();
+        self.end_position += batch.len() as u64;
+        let batch = Stored {
+            header,
+            wire: batch.clone(),
+            position,
+        };
+        if header.attributes & BatchHeader::TRANSACTIONAL != 0 {
+            self.transactions.appended(&header, batch.is_abort_marker());
+        }
+        self.batches.push_back(batch);
+        self.replicate();
+    }
+
+    /// Sets how many records followers are behind.
+    pub(super) fn set_lag(&mut self, records: i64) {
+        self.lag = records.max(0);
+        self.replicate();
+    }
+
+    /// Followers have fetched what they may, by whole batches; the high watermark never goes back.
+    fn replicate(&mut self) {
+        let reached = match self.lag {
+            0 => self.end_offset,
+            lag => {
+                let first_missing = self.find(self.end_offset.saturating_sub(lag));
+                let batch = self.batches.get(first_missing);
+                batch.map_or(self.end_offset, |b| b.header.base_offset)
+            }
+        };
+        self.high_watermark = self.high_watermark.max(reached);
+    }
+
+    /// Cuts the log off at the batch that holds `offset`: that and all behind it are gone, and so is what is known of
+    /// them.
+    pub(super) fn truncate(&mut self, offset: i64) {
+        let keep = self.find(offset.max(self.start_offset));
+        let Some(first) = self.batches.get(keep) else {
+            return;
+        };
+        (self.end_offset, self.end_position) = (first.header.base_offset, first.position);
+        self.batches.truncate(keep);
+        self.high_watermark = self.high_watermark.min(self.end_offset);
+        self.epochs.retain(|(_, start)| *start <= self.end_offset);
+        self.transactions.truncate(self.end_offset);
+        // of a producer that wrote behind the cut, what is left of it is found in the log
+        let end = self.end_offset;
+        let reaching = self.producers.iter().filter(|(_, s)| s.reaches(end));
+        let cut: BTreeSet<i64> = reaching.map(|(id, _)| *id).collect();
+        self.producers.retain(|id, _| !cut.contains(id));
+        for header in self.batches.iter().map(|b| &b.header) {
+            if cut.contains(&header.producer_id) && !header.is_control() {
+                let epoch = header.producer_epoch;
+                let state = self.producers.entry(header.producer_id);
+                let state = state.or_insert_with(|| ProducerState::new(epoch));
+                state.record(header, header.base_offset);
+            }
+        }
+    }
+
+    /// The aborted transactions that a reader from `from` up to `until` has to know.
+    pub(super) fn aborted_in(&self, from: i64, until: i64) -> impl Iterator<Item = &Aborted> {
+        self.transactions.aborted_in(from, until)
     }
 
     /// Notes that a new leader takes over at the end of the log.
@@ -234,26 +317,67 @@ impl PartitionLog {
         }
     }
 
+    /// Drops the records that `keep` refuses, and leaves every other one its offset. Returns how many are gone.
+    ///
+    /// As the log cleaner does: what followers may not have, and the last batch below the high watermark, which stands for
+    /// the active segment, are left alone; a batch keeps the
+    /// range of offsets that it had, so there may be holes at its end; one without records is gone, unless it is the
+    /// last of its producer, of which the bare header stays (`RecordBatch.RetainEmpty`). A batch that cannot be read is
+    /// left as it is.
+    pub(super) fn compact(&mut self, mut keep: impl FnMut(&StoredRecord) -> bool) -> usize {
+        let old = std::mem::take(&mut self.batches);
+        let mut last_of: BTreeMap<i64, usize> = BTreeMap::new();
+        for (nth, batch) in old.iter().enumerate() {
+            last_of.insert(batch.header.producer_id, nth);
+        }
+        let (mut position, mut gone) = (0, 0);
+        for (nth, mut batch) in old.into_iter().enumerate() {
+            if batch.header.next_offset() < self.high_watermark
+                && let Some((header, wire)) = batch.compacted(&mut keep)
+            {
+                gone += (batch.header.record_count - header.record_count) as usize;
+                let id = header.producer_id;
+                let stays = header.record_count > 0 || id >= 0 && last_of.get(&id) == Some(&nth);
+                if !stays {
+                    continue;
+                }
+                (batch.header, batch.wire) = (header, wire);
+            }
+            batch.position = position;
+            position += batch.wire.len() as u64;
+            self.batches.push_back(batch);
+        }
+        self.end_position = position;
+        gone
+    }
+
     /// Forgets every producer, as when `producer.id.expiration.ms` has passed.
     pub(super) fn expire_producers(&mut self) {
         self.producers.clear();
     }
 
-    /// How many bytes a consumer at `offset` could read.
-    pub(super) fn available(&self, offset: i64) -> u64 {
+    /// How many bytes a consumer at `offset` could read, up to the offset `until`.
+    pub(super) fn available(&self, offset: i64, until: i64) -> u64 {
         match self.batches.get(self.find(offset)) {
-            Some(batch) => self.end_position - batch.position,
+            Some(batch) => self.position_of(until).saturating_sub(batch.position),
             None => 0,
         }
     }
 
-    /// Reads from the batch that holds `offset`.
+    /// Reads from the batch that holds `offset`, up to the last batch that ends before the offset `until`.
     ///
     /// As `LogSegment.read`: the last batch is cut where `max_bytes` ends. A first batch that would be cut is returned
     /// whole if `at_least_one`, otherwise nothing is.
-    pub(super) fn read(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Bytes {
+    pub(super) fn read(
+        &self,
+        offset: i64,
+        until: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Bytes {
         let first = self.find(offset);
-        let Some(batch) = self.batches.get(first) else {
+        let end = self.position_of(until);
+        let Some(batch) = self.batches.get(first).filter(|b| b.position < end) else {
             return Bytes::new();
         };
         let max_bytes = match batch.wire.len() {
@@ -261,7 +385,7 @@ impl PartitionLog {
             size if at_least_one => size,
             _ => return Bytes::new(),
         };
-        self.copy_from(first, max_bytes)
+        self.copy_from(first, max_bytes, end)
     }
 
     /// The first record at or after a time, as `UnifiedLog.fetchOffsetByTimestamp`. Inside a compressed batch it cannot
@@ -293,6 +417,20 @@ impl PartitionLog {
             .map_or(-1, |(epoch, _)| *epoch)
     }
 
+    /// Where the records of a leader epoch end, and under which epoch they were written; -1 and -1 if it is not known yet.
+    pub(super) fn epoch_end(&self, epoch: i32) -> (i32, i64) {
+        let latest = self.epochs.last().map_or(-1, |(latest, _)| *latest);
+        if epoch == latest {
+            return (epoch, self.end_offset);
+        }
+        let higher = self.epochs.partition_point(|(known, _)| *known <= epoch);
+        match (higher.checked_sub(1), self.epochs.get(higher)) {
+            (_, None) => (-1, -1),
+            (None, Some((_, start))) => (epoch, *start),
+            (Some(floor), Some((_, start))) => (self.epochs[floor].0, *start),
+        }
+    }
+
     /// Drops batches from the front until no more than `limit` bytes are left.
     fn shrink(&mut self, limit: u64) {
         while let Some(batch) = self.batches.front() {
@@ -310,11 +448,19 @@ impl PartitionLog {
             .partition_point(|b| b.header.last_offset() < offset)
     }
 
-    fn copy_from(&self, first: usize, max_bytes: usize) -> Bytes {
+    /// Where the batch begins that holds `offset`.
+    fn position_of(&self, offset: i64) -> u64 {
+        match self.batches.get(self.find(offset)) {
+            Some(batch) => batch.position,
+            None => self.end_position,
+        }
+    }
+
+    fn copy_from(&self, first: usize, max_bytes: usize, end: u64) -> Bytes {
         let Some(batch) = self.batches.get(first) else {
             return Bytes::new();
         };
-        let left = usize::try_from(self.end_position - batch.position).unwrap_or(usize::MAX);
+        let left = usize::try_from(end - batch.position).unwrap_or(usize::MAX);
         let size = left.min(max_bytes);
         let last = self
             .batches
@@ -335,6 +481,58 @@ impl PartitionLog {
 }
 
 impl Stored {
+    /// Whether this is the marker of an abort.
+    fn is_abort_marker(&self) -> bool {
+        let batch = Batches::new(self.wire.clone()).without_crc().next();
+        let Some(Ok(batch)) = batch.filter(|_| self.header.is_control()) else {
+            return false;
+        };
+        let first = batch.iter().next().and_then(Result::ok);
+        // version, type: 0 is abort
+        first.is_some_and(|marker| marker.key.is_some_and(|key| key.ends_with(&[0, 0])))
+    }
+
+    /// The batch without the records that are not kept; `None` if all are, or if it cannot be read.
+    fn compacted(
+        &self,
+        mut keep: impl FnMut(&StoredRecord) -> bool,
+    ) -> Option<(BatchHeader, Bytes)> {
+        let batch = Batches::new(self.wire.clone()).without_crc().next()?.ok()?;
+        let mut body = Vec::with_capacity(batch.body().len());
+        let mut rest = &batch.body()[..];
+        let mut kept = 0;
+        for record in &batch {
+            let mut record = StoredRecord::from(record.ok()?);
+            record.offset += self.header.base_offset;
+            let encoded = take_record(&mut rest)?;
+            if keep(&record) {
+                // its offset and time count from the batch's, which stay
+                body.extend_from_slice(encoded);
+                kept += 1;
+            }
+        }
+        if kept == self.header.record_count {
+            return None;
+        }
+        let body = match Compression::from_code(self.header.codec() as i8)? {
+            Compression::None => body,
+            _ if kept == 0 => body,
+            codec => Codecs::new().compress(codec, &body).ok()?.to_vec(),
+        };
+        let mut header = self.header;
+        header.record_count = kept;
+        // as it came: offset and leader epoch are put in when the batch is read
+        let mut wire_header = header;
+        (wire_header.base_offset, wire_header.leader_epoch) = (0, -1);
+        let wire = [&wire_header.write(&body)[..], &body].concat();
+        let header = BatchHeader::parse(&wire).map(|written| BatchHeader {
+            base_offset: header.base_offset,
+            leader_epoch: header.leader_epoch,
+            ..written
+        })?;
+        Some((header, wire.into()))
+    }
+
     /// The first record from `start` whose time is wanted.
     fn search(&self, start: i64, wanted: impl Fn(i64) -> bool) -> Found {
         let shift = self.header.base_offset;
@@ -354,6 +552,28 @@ impl Stored {
         }
         found
     }
+}
+
+/// The next encoded record of a body, its length included.
+fn take_record<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (mut length, mut shift, mut at) = (0u64, 0, 0);
+    loop {
+        let byte = *rest.get(at)?;
+        at += 1;
+        length |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        shift += 7;
+        if shift > 28 {
+            return None;
+        }
+    }
+    // zigzag, and never negative
+    let end = at.checked_add(usize::try_from(length >> 1).ok()?)?;
+    let (record, after) = rest.split_at_checked(end)?;
+    *rest = after;
+    Some(record)
 }
 
 /// What `UnifiedLog.analyzeAndValidateRecords` and `LogValidator.validateBatch` look at, in their order.

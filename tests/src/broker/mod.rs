@@ -13,36 +13,43 @@
 //! ```
 //!
 //! What each API does and does not do stands at the top of its file in `broker/api`. Of the whole: all replicas of a
-//! partition share one log, so followers never lag; there is no security, no quota, no group and no transaction yet.
+//! partition share one log, so followers lag only as a test says ([`Cluster::set_lag`]); transactions are what a test
+//! [appends](Cluster::append), and quotas what it [sets](Cluster::set_throttle). There is no security and no group yet.
 
 mod api;
 mod config;
 mod connection;
 mod fault;
 mod frames;
+mod legacy;
 mod log;
 mod producer;
+mod release;
 mod request;
+mod sessions;
 mod topic;
+mod transactions;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use kafka_proto::wire::Uuid;
+use kafka_proto::{api::ApiKey, wire::Uuid};
 
 pub use self::{
     config::Config,
     fault::{Fault, Rule, RuleId},
     frames::{Frames, NotKafka},
     log::{PartitionLog, StoredRecord},
+    release::Release,
     request::Request,
 };
 use self::{
     connection::Connection,
     fault::Rules,
+    sessions::Sessions,
     topic::{Partition, Topics},
 };
 
@@ -81,6 +88,8 @@ pub struct Cluster {
     now: Option<Instant>,
     next_connection: u64,
     next_producer_id: i64,
+    /// How long the answers to an API are throttled.
+    throttles: BTreeMap<ApiKey, Duration>,
 }
 
 #[derive(Debug)]
@@ -88,6 +97,8 @@ struct Broker {
     host: String,
     port: u16,
     running: bool,
+    rack: Option<String>,
+    sessions: Sessions,
 }
 
 impl Cluster {
@@ -105,6 +116,8 @@ impl Cluster {
                     host: "127.0.0.1".to_owned(),
                     port,
                     running: true,
+                    rack: None,
+                    sessions: Sessions::default(),
                 },
             )
         };
@@ -121,6 +134,7 @@ impl Cluster {
             now: None,
             next_connection: 0,
             next_producer_id: 0,
+            throttles: BTreeMap::new(),
         }
     }
 
@@ -198,6 +212,19 @@ impl Cluster {
         broker.port = port;
     }
 
+    /// Says in which rack a broker stands. From then on leaders send consumers that name a rack, in Fetch from version 11
+    /// on, to a replica in sync there (KIP-392); without a rack, as in the beginning, nobody is sent elsewhere.
+    #[track_caller]
+    pub fn set_rack(&mut self, broker: i32, rack: &str) {
+        self.broker_mut(broker).rack = Some(rack.to_owned());
+    }
+
+    /// Has a broker forget its fetch sessions, as when others have taken their slots.
+    #[track_caller]
+    pub fn expire_sessions(&mut self, broker: i32) {
+        self.broker_mut(broker).sessions.clear();
+    }
+
     /// Creates a topic with the replication factor of the [`Config`], leaders in turn. Returns its id.
     ///
     /// # Panics
@@ -260,7 +287,7 @@ impl Cluster {
     }
 
     /// Makes a broker the leader of a partition, under the next leader epoch. If it held no replica, it takes over that of
-    /// the last leader.
+    /// the last leader. What followers did not have yet ([`set_lag`](Self::set_lag)) is lost with the last leader.
     #[track_caller]
     pub fn set_leader(&mut self, topic: &str, partition: i32, broker: i32) {
         assert!(
@@ -288,7 +315,9 @@ impl Cluster {
     /// The log stays. Stopping twice does nothing.
     #[track_caller]
     pub fn stop(&mut self, broker: i32) {
-        self.broker_mut(broker).running = false;
+        let stopped = self.broker_mut(broker);
+        stopped.running = false;
+        stopped.sessions.clear();
         for partition in self.topics.partitions_mut() {
             if partition.broker_stopped(broker) {
                 self.ready.extend(&partition.waiting);
@@ -326,6 +355,96 @@ impl Cluster {
         let waiting = partition.waiting.clone();
         self.ready.extend(waiting);
         self.run();
+    }
+
+    /// Drops the records of a partition that `keep` refuses, as the log cleaner of a compacted topic does, and returns how
+    /// many are gone. The others keep their offsets; the last batch that all replicas have, and what is behind it, stay whole.
+    ///
+    /// ```
+    /// # use kafka_testing::broker::{Cluster, Config};
+    /// # let mut cluster = Cluster::new(Config::new());
+    /// # cluster.create_topic("prices", 1);
+    /// // everything but tombstones
+    /// cluster.compact("prices", 0, |record| record.value.is_some());
+    /// ```
+    #[track_caller]
+    pub fn compact(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        keep: impl FnMut(&StoredRecord) -> bool,
+    ) -> usize {
+        self.partition_mut(topic, partition).log.compact(keep)
+    }
+
+    /// Cuts a log off at the batch that holds `offset`, as when a broker that was behind becomes the leader. To have
+    /// clients notice, give the partition a [leader](Self::set_leader) after that.
+    #[track_caller]
+    pub fn truncate(&mut self, topic: &str, partition: i32, offset: i64) {
+        let partition = self.partition_mut(topic, partition);
+        partition.log.truncate(offset);
+        let waiting = partition.waiting.clone();
+        self.ready.extend(waiting);
+        self.run();
+    }
+
+    /// Keeps the followers of a partition this many records behind its leader: consumers read up to the high watermark
+    /// only, and a Produce with acks -1 waits for it. 0, as in the beginning, is in step; the high watermark never goes
+    /// back.
+    #[track_caller]
+    pub fn set_lag(&mut self, topic: &str, partition: i32, records: i64) {
+        let partition = self.partition_mut(topic, partition);
+        partition.log.set_lag(records);
+        let waiting = partition.waiting.clone();
+        self.ready.extend(waiting);
+        self.run();
+    }
+
+    /// Appends a batch of magic 2 to a log as it is, without a check: one of a transaction, a damaged one, or whatever
+    /// else no producer may write. Returns the offset of its first record.
+    ///
+    /// # Panics
+    ///
+    /// If there is less than the header of a batch, or no such partition.
+    #[track_caller]
+    pub fn append(&mut self, topic: &str, partition: i32, batch: impl Into<Bytes>) -> i64 {
+        let partition = self.partition_mut(topic, partition);
+        let epoch = partition.leader_epoch;
+        let Some(offset) = partition.log.append_unchecked(&batch.into(), epoch) else {
+            panic!("this is less than the header of a batch");
+        };
+        let waiting = partition.waiting.clone();
+        self.ready.extend(waiting);
+        self.run();
+        offset
+    }
+
+    /// Ends the transaction of a producer on a partition, by a marker. Returns the marker's offset.
+    #[track_caller]
+    pub fn end_transaction(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        producer: (i64, i16),
+        commit: bool,
+    ) -> i64 {
+        let (id, epoch) = producer;
+        let latest = self
+            .log(topic, partition)
+            .batches()
+            .map(|b| b.max_timestamp)
+            .max();
+        let marker = transactions::marker(id, epoch, commit, latest.unwrap_or(0));
+        self.append(topic, partition, marker)
+    }
+
+    /// Has brokers name a throttle time in their answers to an API, and read nothing from such a connection for as long
+    /// (KIP-219). Zero, as in the beginning, is no quota.
+    pub fn set_throttle(&mut self, api: ApiKey, time: Duration) {
+        match time.is_zero() {
+            true => drop(self.throttles.remove(&api)),
+            false => drop(self.throttles.insert(api, time)),
+        }
     }
 
     /// Makes a partition forget its idempotent producers, as after `producer.id.expiration.ms`.

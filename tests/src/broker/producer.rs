@@ -84,6 +84,11 @@ impl ProducerState {
         }
     }
 
+    /// Whether it has written at or after an offset.
+    pub(super) fn reaches(&self, offset: i64) -> bool {
+        self.batches.back().is_some_and(|b| b.base_offset >= offset)
+    }
+
     /// Remembers a batch that was appended at `base_offset`.
     pub(super) fn record(&mut self, batch: &BatchHeader, base_offset: i64) {
         if batch.producer_epoch != self.epoch {

@@ -6,7 +6,7 @@ use kafka_proto::{
     wire::{DecodeError, Reader, Wire, Writer},
 };
 
-use super::{ConnId, config::Config};
+use super::{ConnId, config::Config, sessions::Turn};
 
 /// A request as a broker sees it: what [`Rule`](super::Rule)s match.
 #[derive(Clone, Debug)]
@@ -24,8 +24,10 @@ pub struct Request {
     pub correlation_id: i32,
     /// What the client calls itself.
     pub client_id: Option<String>,
-    /// What stands in it.
+    /// What stands in it; within a fetch session, completed by what the broker remembers.
     pub body: AnyRequest,
+    /// The fetch session that it belongs to.
+    pub(super) session: Option<Turn>,
 }
 
 /// A frame that is not a request, or none that this broker serves.
@@ -79,6 +81,7 @@ impl Request {
             correlation_id: header.correlation_id,
             client_id: header.client_id,
             body,
+            session: None,
         })
     }
 
@@ -98,7 +101,8 @@ pub(super) fn encode(
     let mut writer = Writer::new(version, api.is_flexible(version));
     // room for the length, so that a response without large fields is one buffer and never copied
     0i32.write(&mut writer);
-    ResponseHeader { correlation_id }.write(&mut writer, api.response_header(version));
+    let header = ResponseHeader { correlation_id };
+    header.write(&mut writer, api.response_header(version));
     writer.flexible = api.is_flexible(version);
     response.encode(&mut writer);
     let segments = writer.segments();

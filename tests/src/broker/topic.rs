@@ -34,6 +34,8 @@ pub(super) struct Partition {
     /// The brokers that may lead. The last one stays when it stops, as without unclean elections in Kafka.
     pub(super) isr: Vec<i32>,
     pub(super) log: PartitionLog,
+    /// Who has the log up to its end: the leader, or the last one. The others have it up to the high watermark.
+    holder: Option<i32>,
     /// Connections with a Fetch that waits for this partition.
     pub(super) waiting: BTreeSet<ConnId>,
 }
@@ -156,8 +158,9 @@ impl Partition {
             leader: replicas.first().copied(),
             leader_epoch: 0,
             isr: replicas.clone(),
-            replicas,
             log: PartitionLog::new(0),
+            holder: replicas.first().copied(),
+            replicas,
             waiting: BTreeSet::new(),
         }
     }
@@ -201,6 +204,9 @@ impl Partition {
         let last = std::mem::replace(&mut self.leader, leader);
         self.leader_epoch += 1;
         let Some(leader) = leader else { return };
+        if self.holder.replace(leader) != Some(leader) {
+            self.log.truncate(self.log.high_watermark());
+        }
         self.log.begin_epoch(self.leader_epoch);
         // a reassignment: the new leader takes over the replica of the last one
         if !self.replicas.contains(&leader) {

@@ -17,6 +17,15 @@ impl Chance {
         Self(Random::new(seed ^ hash))
     }
 
+    /// The `nth` stream of `seed` for one purpose.
+    pub(super) fn nth(seed: u64, purpose: &str, nth: u64) -> Self {
+        // an odd factor, so that no two streams of a purpose are the same
+        Self::new(
+            seed ^ nth.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            purpose,
+        )
+    }
+
     /// A number below `bound`; 0 for a bound of 0.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0.below(bound as u64) as usize

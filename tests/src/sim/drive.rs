@@ -52,12 +52,14 @@ async fn connect(dial: Dial, sim: Handle) {
 }
 
 async fn open(dial: &Dial, sim: &Handle) -> io::Result<(ReadHalf, WriteHalf)> {
-    let (fate, there_and_back) = {
+    let (fate, stale, there_and_back) = {
         let mut network = sim.network.borrow_mut();
-        let fate = network.dial(&dial.host, dial.port);
-        (fate, network.latency() + network.latency())
+        let (fate, stale) = network.dial(&dial.host, dial.port);
+        (fate, stale, network.latency() + network.latency())
     };
     let deadline = sim.clock.when(dial.deadline);
+    // an address that nobody answers at costs half of the time that is left
+    let there_and_back = there_and_back + (deadline.saturating_sub(sim.now()) / 2) * stale;
     let answer = match fate {
         Fate::Vanishes => deadline,
         _ => sim.now() + there_and_back,

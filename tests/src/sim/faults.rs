@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use kafka_proto::{api::ApiKey, error::ErrorCode};
 
-use super::chance::Chance;
+use super::{
+    chance::Chance,
+    mishap::{MishapKind, Schedule},
+};
 use crate::broker::Fault;
 
 /// What goes wrong in a run. All of it is drawn from the seed.
@@ -40,6 +43,15 @@ pub struct Faults {
     pub move_every: Option<Duration>,
     /// The wall clock jumps, up to an hour either way.
     pub jump_every: Option<Duration>,
+    /// A partition is compacted: some of its records go, the others keep their offsets.
+    pub compact_every: Option<Duration>,
+    /// The followers of a partition lag for a while: writes wait for them, and what they do not have is lost when the
+    /// leader changes.
+    pub lag_every: Option<Duration>,
+    /// Names are not found.
+    pub lookup_per_mille: u32,
+    /// Names lead to addresses of machines that are gone, before the right one.
+    pub stale_per_mille: u32,
     /// Dials are refused.
     pub refuse_per_mille: u32,
     /// Dials get no answer.
@@ -50,6 +62,8 @@ pub struct Faults {
     pub request_per_mille: u32,
     /// Whose turn it is, of those that were woken, is drawn; otherwise it is the first one's.
     pub shuffle: bool,
+    /// Which of all this happens: all of it, unless a run is being cut down.
+    pub schedule: Schedule,
 }
 
 /// Into what pieces a stream is broken.
@@ -61,16 +75,6 @@ pub enum Chunks {
     Odd,
     /// Of one byte.
     Bytes,
-}
-
-/// What the network does by itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Trouble {
-    Cut,
-    Silence,
-    Crash,
-    Move,
-    Jump,
 }
 
 impl Faults {
@@ -87,11 +91,16 @@ impl Faults {
             down_for: (Duration::ZERO, Duration::ZERO),
             move_every: None,
             jump_every: None,
+            compact_every: None,
+            lag_every: None,
+            lookup_per_mille: 0,
+            stale_per_mille: 0,
             refuse_per_mille: 0,
             vanish_per_mille: 0,
             mute_per_mille: 0,
             request_per_mille: 0,
             shuffle: false,
+            schedule: Schedule::Drawn,
         }
     }
 
@@ -108,11 +117,16 @@ impl Faults {
             down_for: (ms(100), ms(2_000)),
             move_every: Some(ms(5_000)),
             jump_every: None,
+            compact_every: Some(ms(5_000)),
+            lag_every: Some(ms(6_000)),
+            lookup_per_mille: 10,
+            stale_per_mille: 10,
             refuse_per_mille: 20,
             vanish_per_mille: 5,
             mute_per_mille: 5,
             request_per_mille: 5,
             shuffle: true,
+            schedule: Schedule::Drawn,
         }
     }
 
@@ -129,11 +143,16 @@ impl Faults {
             down_for: (ms(1), ms(1_500)),
             move_every: Some(ms(400)),
             jump_every: Some(ms(3_000)),
+            compact_every: Some(ms(700)),
+            lag_every: Some(ms(900)),
+            lookup_per_mille: 50,
+            stale_per_mille: 50,
             refuse_per_mille: 100,
             vanish_per_mille: 30,
             mute_per_mille: 30,
             request_per_mille: 50,
             shuffle: true,
+            schedule: Schedule::Drawn,
         }
     }
 
@@ -150,6 +169,8 @@ impl Faults {
             &mut faults.crash_every,
             &mut faults.move_every,
             &mut faults.jump_every,
+            &mut faults.compact_every,
+            &mut faults.lag_every,
         ] {
             if chance.per_mille(300) {
                 *every = None;
@@ -158,35 +179,43 @@ impl Faults {
         if chance.per_mille(300) {
             faults.request_per_mille = 0;
         }
-        if chance.per_mille(300) {
-            faults.chunks = Chunks::Whole;
-        }
+        faults.chunks = match chance.below(20) {
+            0..6 => Chunks::Whole,
+            6 => Chunks::Bytes,
+            _ => Chunks::Odd,
+        };
         if chance.per_mille(200) {
             faults.latency.1 = Duration::from_millis(300);
         }
         faults
     }
 
-    pub(super) fn every(&self, trouble: Trouble) -> Option<Duration> {
-        match trouble {
-            Trouble::Cut => self.cut_every,
-            Trouble::Silence => self.silence_every,
-            Trouble::Crash => self.crash_every,
-            Trouble::Move => self.move_every,
-            Trouble::Jump => self.jump_every,
+    /// How often something happens by itself.
+    pub(super) fn every(&self, kind: MishapKind) -> Option<Duration> {
+        match kind {
+            MishapKind::Cut => self.cut_every,
+            MishapKind::Silence => self.silence_every,
+            MishapKind::Crash => self.crash_every,
+            MishapKind::Move => self.move_every,
+            MishapKind::Jump => self.jump_every,
+            MishapKind::Compaction => self.compact_every,
+            MishapKind::Lag => self.lag_every,
+            // these happen to what is done
+            MishapKind::Dial | MishapKind::Request => None,
         }
     }
 }
 
-impl Trouble {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Cut,
-        Self::Silence,
-        Self::Crash,
-        Self::Move,
-        Self::Jump,
-    ];
-}
+/// What happens by itself.
+pub(super) const BY_ITSELF: [MishapKind; 7] = [
+    MishapKind::Cut,
+    MishapKind::Silence,
+    MishapKind::Crash,
+    MishapKind::Move,
+    MishapKind::Jump,
+    MishapKind::Compaction,
+    MishapKind::Lag,
+];
 
 /// What a request meets: codes that a broker of sound mind answers, and no lies about what was applied.
 pub(super) fn request_fault(api: ApiKey, chance: &mut Chance) -> Fault {

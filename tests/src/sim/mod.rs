@@ -30,8 +30,10 @@ mod describe;
 mod drive;
 mod executor;
 mod faults;
+mod mishap;
 mod network;
 mod pipe;
+mod shrink;
 mod stream;
 mod timer;
 mod trace;
@@ -51,6 +53,8 @@ pub use self::{
     chance::Chance,
     executor::{Join, Role},
     faults::{Chunks, Faults},
+    mishap::{Mishap, MishapKind, Schedule},
+    shrink::shrink,
     timer::Sleep,
     trace::Way,
 };
@@ -60,7 +64,7 @@ use self::{
     network::{Network, Step},
     trace::What,
 };
-use crate::broker::{self, Cluster};
+use crate::broker::{self, Cluster, StoredRecord};
 
 /// Turns in a row, without time passing, after which nobody will believe that something comes of it.
 const ENDLESS: usize = 200_000;
@@ -329,7 +333,19 @@ impl Handle {
         all.iter().for_each(|at| network.silence(*at, way));
     }
 
+    /// Every record that compaction took: partition of `topic` and what it was.
+    pub fn compacted(&self, topic: &str) -> Vec<(i32, StoredRecord)> {
+        let network = self.network.borrow();
+        let mine = network.compacted.iter().filter(|(t, _, _)| t == topic);
+        mine.map(|(_, p, record)| (*p, record.clone())).collect()
+    }
+
     // The trace
+
+    /// What went wrong by chance so far: what a run may be cut down to, by [`Schedule::Only`].
+    pub fn mishaps(&self) -> Vec<Mishap> {
+        self.network.borrow().mishaps()
+    }
 
     /// Writes a line into the trace.
     pub fn note(&self, text: impl Into<Arc<str>>) {

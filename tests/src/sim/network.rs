@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io::IoSlice,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::Waker,
     time::Duration,
 };
@@ -15,11 +15,12 @@ use super::{
     chance::Chance,
     clock::VirtualClock,
     describe::api_of,
-    faults::{Chunks, Faults, Trouble},
+    faults::{Chunks, Faults},
+    mishap::{Mishap, MishapKind},
     pipe::{End, Piece, Pipe},
     trace::{Trace, Way, What},
 };
-use crate::broker::{Cluster, ConnId, Frames, RuleId};
+use crate::broker::{Cluster, ConnId, Frames, RuleId, StoredRecord};
 
 /// Bytes that a client may have on its way before a write waits.
 const WINDOW: usize = 64 << 10;
@@ -35,8 +36,19 @@ pub(super) struct Network {
     pub(super) trace: Trace,
     /// Draws latencies and pieces.
     pub(super) chance: Chance,
-    /// Draws what goes wrong.
+    /// Draws what a mishap does: the stream of the last one.
     pub(super) fate: Chance,
+    pub(super) seed: u64,
+    /// How many decisions there were of each kind.
+    pub(super) decided: BTreeMap<MishapKind, u64>,
+    /// Draws when the next of a kind comes.
+    pub(super) times: BTreeMap<MishapKind, Chance>,
+    /// What went wrong by chance.
+    pub(super) mishaps: Vec<Mishap>,
+    /// What requests met: a script of the cluster writes it.
+    pub(super) met: Arc<Mutex<Vec<Mishap>>>,
+    /// What compaction took: topic, partition, record.
+    pub(super) compacted: Vec<(String, i32, StoredRecord)>,
     events: BTreeMap<(Duration, u64), Event>,
     next_event: u64,
     pub(super) connections: BTreeMap<u64, Connection>,
@@ -62,8 +74,10 @@ pub(super) enum Event {
     Arrive(u64, Way),
     /// A broker gives up a connection of which it hears nothing.
     Forget(u64),
-    Trouble(Trouble),
+    Mishap(MishapKind),
     Start(i32),
+    /// Followers are in step again.
+    CatchUp(String, i32),
     /// Faults end.
     Quiet,
 }
@@ -95,7 +109,7 @@ pub(super) struct Connection {
 /// What a dial comes to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fate {
-    /// There is no such host.
+    /// There is no such host, or its name is not found.
     Unknown,
     Refused,
     /// Nobody answers.
@@ -128,6 +142,12 @@ impl Network {
             trace: Trace::new(),
             chance: Chance::new(seed, "network"),
             fate: Chance::new(seed, "faults"),
+            seed,
+            decided: BTreeMap::new(),
+            times: BTreeMap::new(),
+            mishaps: Vec::new(),
+            met: Arc::default(),
+            compacted: Vec::new(),
             events: BTreeMap::new(),
             next_event: 0,
             connections: BTreeMap::new(),
@@ -139,7 +159,7 @@ impl Network {
             crashed: BTreeSet::new(),
             rule: None,
         };
-        network.schedule_troubles(seed);
+        network.schedule_mishaps();
         network
     }
 
@@ -217,39 +237,51 @@ impl Network {
 
     // Dialling
 
-    /// Decides what a dial comes to.
-    pub(super) fn dial(&mut self, host: &str, port: u16) -> Fate {
+    /// Decides what a dial comes to, and how many addresses that nobody answers at are tried first.
+    pub(super) fn dial(&mut self, host: &str, port: u16) -> (Fate, u32) {
         self.dials.push(self.now());
         let is_it = |id: &i32| self.cluster.address(*id) == (host, port);
         let broker = self.cluster.brokers().find(is_it);
-        let (faults, fate) = (&self.faults, &mut self.fate);
-        let troubled = self.clock.elapsed() < faults.until;
-        let (fate, said) = match broker {
-            None => (Fate::Unknown, "no such host"),
-            Some(_) if self.refuse_all => (Fate::Refused, "refused"),
-            Some(id) if !self.cluster.is_running(id) => match troubled && fate.per_mille(250) {
-                true => (Fate::Vanishes, "no answer, the broker is down"),
-                false => (Fate::Refused, "refused, the broker is down"),
-            },
-            Some(_) if troubled && fate.per_mille(faults.refuse_per_mille) => {
-                (Fate::Refused, "refused")
+        let mishap = self.next_mishap(MishapKind::Dial);
+        let mut chance = mishap.chance(self.seed);
+        let troubled = self.now() < self.faults.until && self.faults.schedule.allows(mishap);
+        let mut hit = |per_mille| troubled && chance.per_mille(per_mille);
+        let lost = hit(self.faults.lookup_per_mille);
+        let stale = u32::from(hit(self.faults.stale_per_mille));
+        let refused = hit(self.faults.refuse_per_mille);
+        let vanishes = hit(self.faults.vanish_per_mille);
+        let mute = hit(self.faults.mute_per_mille);
+        let silent = hit(250);
+        let (fate, said, by_chance) = match broker {
+            None => (Fate::Unknown, "no such host", false),
+            Some(_) if lost => (Fate::Unknown, "the name is not found", true),
+            Some(_) if self.refuse_all => (Fate::Refused, "refused", false),
+            Some(id) if !self.cluster.is_running(id) && silent => {
+                (Fate::Vanishes, "no answer, the broker is down", true)
             }
-            Some(_) if troubled && fate.per_mille(faults.vanish_per_mille) => {
-                (Fate::Vanishes, "no answer")
+            Some(id) if !self.cluster.is_running(id) => {
+                (Fate::Refused, "refused, the broker is down", false)
             }
-            Some(id) if troubled && fate.per_mille(faults.mute_per_mille) => {
-                (Fate::Opens(id, true), "accepted by nobody")
-            }
-            Some(id) => (Fate::Opens(id, false), "accepted"),
+            Some(_) if refused => (Fate::Refused, "refused", true),
+            Some(_) if vanishes => (Fate::Vanishes, "no answer", true),
+            Some(id) if mute => (Fate::Opens(id, true), "accepted by nobody", true),
+            Some(id) if stale > 0 => (
+                Fate::Opens(id, false),
+                "accepted at the second address",
+                true,
+            ),
+            Some(id) => (Fate::Opens(id, false), "accepted", false),
         };
+        if by_chance || stale > 0 {
+            self.mishaps.push(mishap);
+        }
         let host = host.to_owned();
-        let fate_said = said;
         self.note(What::Dial {
             host,
             port,
-            fate: fate_said,
+            fate: said,
         });
-        fate
+        (fate, stale)
     }
 
     /// How long something travels.
@@ -388,8 +420,9 @@ impl Network {
                 self.disconnect(at);
                 self.connections.remove(&at);
             }
-            Event::Trouble(trouble) => self.trouble(trouble),
+            Event::Mishap(kind) => self.mishap(kind),
             Event::Start(broker) => self.restart(broker),
+            Event::CatchUp(topic, partition) => self.set_lag(&topic, partition, 0),
             Event::Quiet => self.calm(),
         }
     }

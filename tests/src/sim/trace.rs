@@ -73,6 +73,16 @@ pub(super) enum What {
         partition: i32,
         broker: i32,
     },
+    Compacted {
+        topic: String,
+        partition: i32,
+        gone: usize,
+    },
+    Lags {
+        topic: String,
+        partition: i32,
+        records: i64,
+    },
     Jumped(i64),
     Quiet,
     Note(Arc<str>),
@@ -173,6 +183,22 @@ impl fmt::Display for What {
                 partition,
                 broker,
             } => write!(f, "broker {broker} leads {topic}-{partition}"),
+            Self::Compacted {
+                topic,
+                partition,
+                gone,
+            } => write!(
+                f,
+                "{topic}-{partition} is compacted: {gone} records are gone"
+            ),
+            Self::Lags {
+                topic,
+                partition,
+                records,
+            } => write!(
+                f,
+                "followers of {topic}-{partition} are up to {records} records behind"
+            ),
             Self::Jumped(ms) => write!(f, "the wall clock jumps by {ms} ms"),
             Self::Quiet => f.write_str("from here on nothing goes wrong"),
             Self::Note(text) => f.write_str(text),

@@ -389,23 +389,6 @@ fn any_replica_answers_consumers_from_version_11_on() {
 }
 
 #[test]
-fn fetch_sessions_are_declined() {
-    let mut world = World::new(Config::new());
-    world.cluster.create_topic("t", 1);
-    let conn = world.cluster.connect(1);
-    let mut request = fetch("t", 0, 0);
-    request.session_epoch = 0;
-    assert_eq!(world.call(conn, 12, &request).session_id, 0);
-    (request.session_id, request.session_epoch) = (77, 1);
-    let answer = world.call(conn, 12, &request);
-    assert_eq!(
-        ErrorCode(answer.error_code),
-        ErrorCode::FETCH_SESSION_ID_NOT_FOUND
-    );
-    assert!(answer.responses.is_empty());
-}
-
-#[test]
 fn offsets_are_found_by_end_and_by_time() {
     let mut world = World::new(Config::new().brokers(2));
     world.cluster.create_topic("t", 2);

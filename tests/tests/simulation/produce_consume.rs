@@ -11,7 +11,7 @@ use kafka_proto::{
 use kafka_testing::{
     broker,
     judge::{History, Outcome, SendId},
-    sim::{Chance, Faults, Handle, Join, Role, Sim},
+    sim::{Chance, Faults, Handle, Join, Mishap, Role, Schedule, Sim, shrink},
 };
 
 const TOPIC: &str = "orders";
@@ -20,7 +20,11 @@ const READER: u32 = 1;
 /// is silent is given up after 5 s, and so may be the one after it.
 const REST: Duration = Duration::from_secs(20);
 
+/// Runs that cutting a failure down may take.
+const SHRINKING: usize = 500;
+
 /// What a run is made of; all of it is drawn from the seed unless a test says otherwise.
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) faults: Faults,
@@ -40,6 +44,8 @@ pub(crate) struct Plan {
 pub(crate) struct Report {
     pub(crate) fingerprint: u64,
     pub(crate) trace: Vec<String>,
+    /// What went wrong by chance.
+    pub(crate) mishaps: Vec<Mishap>,
     /// Broken promises, and whatever else went wrong; none in a good run.
     pub(crate) faults: Vec<String>,
     pub(crate) sent: usize,
@@ -96,7 +102,15 @@ impl Plan {
         };
         for partition in 0..self.partitions {
             let records = sim.cluster(|c| c.log(TOPIC, partition).records());
-            let records = records.expect("a log that can be read");
+            let mut records = records.expect("a log that can be read");
+            for (_, record) in sim
+                .compacted(TOPIC)
+                .into_iter()
+                .filter(|(p, _)| *p == partition)
+            {
+                history.borrow_mut().compacted(partition, record.offset);
+                records.push(record);
+            }
             let values = records.iter().map(|r| (r.offset, &r.value));
             let values = values.map(|(at, value)| (at, value.as_deref().unwrap_or_default()));
             history.borrow_mut().log(partition, values);
@@ -106,12 +120,47 @@ impl Plan {
         Report {
             fingerprint: sim.fingerprint(),
             trace: sim.trace(),
+            mishaps: sim.mishaps(),
             faults,
             sent: history.sends(),
             written: history.outcomes(|o| matches!(o, Outcome::Written { .. })),
             not_written: history.outcomes(|o| *o == Outcome::NotWritten),
             unknown: history.outcomes(|o| *o == Outcome::Unknown),
         }
+    }
+
+    /// Leaves out of a plan what its failure does not need: mishaps, tasks, messages.
+    pub(crate) fn shrink(self) -> Self {
+        let mishaps = self.clone().run().mishaps;
+        let only = |plan: &Self, these: &[Mishap]| {
+            let mut plan = plan.clone();
+            plan.faults.schedule = Schedule::Only(these.iter().copied().collect());
+            plan
+        };
+        let fails = |plan: &Self| !plan.clone().run().faults.is_empty();
+        let needed = shrink(mishaps, SHRINKING, |these| fails(&only(&self, these)));
+        let mut plan = only(&self, &needed);
+        while plan.tasks > 1 {
+            let less = Self {
+                tasks: plan.tasks - 1,
+                ..plan.clone()
+            };
+            if !fails(&less) {
+                break;
+            }
+            plan = less;
+        }
+        while plan.messages > 1 {
+            let less = Self {
+                messages: plan.messages / 2,
+                ..plan.clone()
+            };
+            if !fails(&less) {
+                break;
+            }
+            plan = less;
+        }
+        plan
     }
 
     /// The whole run, as a future; what went wrong beside the history.
@@ -159,12 +208,14 @@ impl Plan {
         sim.sleep(self.faults.until.saturating_sub(sim.now())).await;
         // what was given up may still be on its way
         sim.sleep(Duration::from_secs(2)).await;
-        let total = |sim: &Handle| {
-            let count = |c: &broker::Cluster, p| c.log(TOPIC, p).end_offset();
-            sim.cluster(|c| (0..self.partitions).map(|p| count(c, p)).sum::<i64>()) as usize
+        // the last record of a log is never compacted away
+        let at_end = |sim: &Handle| {
+            let end = |p| sim.cluster(|c| c.log(TOPIC, p).end_offset());
+            let last = |p| history.borrow().last_delivery(READER, p).unwrap_or(-1);
+            (0..self.partitions).all(|p| last(p) + 1 >= end(p))
         };
         let (mut seen, mut since) = (0, sim.now());
-        while seen < total(&sim) {
+        while !at_end(&sim) {
             let now = history.borrow().deliveries(READER);
             if now > seen {
                 (seen, since) = (now, sim.now());
@@ -295,7 +346,8 @@ impl Writing {
             if self.chance.per_mille(500) {
                 self.sim.sleep(Duration::from_millis(pause as u64)).await;
             }
-            match self.chance.below(8) {
+            match self.chance.below(9) {
+                8 => self.burst().await,
                 0 | 1 => self.write().await,
                 2 | 3 => self.write_messages().await,
                 4 => self.drop_midway().await,
@@ -344,6 +396,13 @@ impl Writing {
         let records: Vec<_> = values.iter().map(|v| record(v, partition)).collect();
         let sent = self.writer.send(&records).await;
         self.leave(sent, sends);
+    }
+
+    /// Fills the window of batches in flight.
+    async fn burst(&mut self) {
+        for _ in 0..8 {
+            self.send().await;
+        }
     }
 
     fn try_send(&mut self) {

@@ -53,5 +53,6 @@ fn partitions_at_their_end_do_not_hold_up_those_with_a_backlog() {
         assert_eq!(message.partition(), 0);
         assert!(sim.now() - from < Duration::from_secs(1));
     };
-    sim.block_on(Duration::from_secs(300), story).expect("it ends");
+    sim.block_on(Duration::from_secs(300), story)
+        .expect("it ends");
 }

@@ -1,4 +1,4 @@
-//! Fetch 4 to 18: batches of magic 2 from an offset on, and waiting for them.
+//! Fetch 0 to 18: batches of magic 2 from an offset on, and waiting for them.
 //!
 //! - Waits until `min_bytes` are there, a partition fails, or `max_wait_ms` are over. Appends, leader changes and deleted
 //!   topics end the wait.
@@ -6,13 +6,16 @@
 //!   partition that has something returns at least one whole batch, and a later batch is cut where the limit ends.
 //! - From version 11 on any replica answers (KIP-392), as long as the client does not know another leader epoch: after a
 //!   move the old leader goes on as a follower. For NOT_LEADER_OR_FOLLOWER a topic needs fewer replicas than brokers.
+//! - Consumers read up to the high watermark, or the last stable offset with the aborted transactions on the way.
 //! - Offsets outside the log, wrong leaders, and leader epochs that differ, from version 9 on.
 //! - Topics by name up to version 12, by id from version 13 on. Leader hints from version 16 on (KIP-951).
-//! - Sessions (KIP-227) are declined, as a Kafka with a full session cache does: a full request is answered with session
-//!   id 0, an incremental one with FETCH_SESSION_ID_NOT_FOUND.
-//! - Not done: sessions; diverging epochs (`last_fetched_epoch`); racks and preferred replicas (the leader never sends a consumer elsewhere); aborted transactions
-//!   (the list is empty); requests of followers are answered as those of consumers; zstd is not refused below version
-//!   10; quotas.
+//! - Sessions (KIP-227): `broker/sessions.rs`.
+//! - Where the broker has a [rack](crate::broker::Cluster::set_rack), a consumer that names another one is sent to a replica
+//!   in sync in its own, if there is one (`RackAwareReplicaSelector`).
+//! - Versions 0 to 3 get message sets instead, of magic 0, from version 2 on of magic 1, with whole messages only: also
+//!   where Kafka would have cut the first one (versions 0 to 2 have no `max_bytes`).
+//! - Not done: diverging epochs (`last_fetched_epoch`); requests of followers are answered as those of consumers; zstd is not
+//!   refused below version 10.
 
 use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
@@ -21,19 +24,23 @@ use kafka_proto::{
     api::{
         AnyRequest, AnyResponse,
         fetch::{
-            FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse,
-            LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+            AbortedTransaction, FetchPartition, FetchRequest, FetchResponse, FetchTopic,
+            FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
         },
     },
     error::ErrorCode,
+    record::next_offset,
 };
 
 use super::{
-    super::{Cluster, request::Request, topic::Partition},
+    super::{
+        Cluster, legacy::downgraded, log::PartitionLog, request::Request, topic::Partition,
+        transactions::Aborted,
+    },
     Outcome,
 };
 
-pub(super) const VERSIONS: RangeInclusive<i16> = 4..=18;
+pub(super) const VERSIONS: RangeInclusive<i16> = 0..=18;
 
 /// `fetch.max.bytes` of a broker.
 const MAX_BYTES: i32 = 55 * 1024 * 1024;
@@ -47,14 +54,6 @@ struct Budget {
 
 impl Cluster {
     pub(super) fn fetch(&self, request: &Request, m: &FetchRequest) -> Outcome {
-        // a full request may also close a session that the broker has forgotten: then there is nothing to close
-        let full = matches!(m.session_epoch, -1 | 0);
-        if request.version >= 7 && !full {
-            let code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
-            return Outcome::Respond(AnyResponse::Fetch(FetchResponse::build(|r| {
-                r.error_code = code.code()
-            })));
-        }
         if m.max_wait_ms <= 0 || self.fetch_is_ready(request, m) {
             return Outcome::Respond(AnyResponse::Fetch(self.fetch_answer(request, m)));
         }
@@ -77,7 +76,14 @@ impl Cluster {
                 let Ok(limit) = u64::try_from(wanted.partition_max_bytes) else {
                     return true;
                 };
-                bytes += partition.log.available(wanted.fetch_offset).min(limit);
+                if self.nearer_replica(request, m, partition).is_some() {
+                    return true;
+                }
+                let until = readable(&partition.log, m.isolation_level);
+                bytes += partition
+                    .log
+                    .available(wanted.fetch_offset, until)
+                    .min(limit);
             }
         }
         !any || bytes >= min_bytes
@@ -96,7 +102,7 @@ impl Cluster {
         FetchResponse::build(|r| {
             for topic in &m.topics {
                 let partition = |wanted| {
-                    self.fetch_read(request, m.isolation_level, topic, wanted, &mut budget)
+                    self.fetch_read(request, m, topic, wanted, &mut budget)
                         .unwrap_or_else(|code| {
                             let mut data = failed(wanted.partition, code);
                             self.fetch_hint(request, topic, &mut data, &mut leaders);
@@ -141,7 +147,7 @@ impl Cluster {
     fn fetch_read(
         &self,
         request: &Request,
-        isolation: i8,
+        m: &FetchRequest,
         topic: &FetchTopic,
         wanted: &FetchPartition,
         budget: &mut Budget,
@@ -151,9 +157,19 @@ impl Cluster {
         let partition = self.fetch_partition(request, topic, wanted)?;
         // `LocalLog.read` throws what no error code stands for
         let limit = usize::try_from(limit).map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        let elsewhere = self.nearer_replica(request, m, partition);
+        let until = match elsewhere {
+            Some(_) => 0,
+            None => readable(&partition.log, m.isolation_level),
+        };
         let records = partition
             .log
-            .read(wanted.fetch_offset, limit, budget.at_least_one);
+            .read(wanted.fetch_offset, until, limit, budget.at_least_one);
+        let records = match request.version {
+            0..=1 => downgraded(records, 0),
+            2..=3 => downgraded(records, 1),
+            _ => records,
+        };
         budget.at_least_one &= records.is_empty();
         budget.bytes = budget
             .bytes
@@ -165,7 +181,13 @@ impl Cluster {
             p.last_stable_offset = partition.log.last_stable_offset();
             p.log_start_offset = partition.log.start_offset();
             // null for consumers that read uncommitted records
-            p.aborted_transactions = (isolation == 1).then(Vec::new);
+            p.preferred_read_replica = elsewhere.unwrap_or(-1);
+            p.aborted_transactions = (m.isolation_level == 1).then(|| {
+                let next = next_offset(&records).ok().flatten();
+                let until = next.unwrap_or(wanted.fetch_offset);
+                let aborted = partition.log.aborted_in(wanted.fetch_offset, until);
+                aborted.map(aborted_transaction).collect()
+            });
             p.records = Some(records);
         }))
     }
@@ -193,6 +215,23 @@ impl Cluster {
             true => Ok(partition),
             false => Err(ErrorCode::OFFSET_OUT_OF_RANGE),
         }
+    }
+
+    /// The replica in sync in the rack of a consumer, if the leader stands in another one.
+    fn nearer_replica(
+        &self,
+        request: &Request,
+        m: &FetchRequest,
+        partition: &Partition,
+    ) -> Option<i32> {
+        let rack = |id: &i32| self.brokers.get(id)?.rack.as_ref();
+        let here = rack(&request.broker)?;
+        let asked = request.version >= 11 && partition.leader == Some(request.broker);
+        if !asked || m.rack_id.is_empty() || *here == m.rack_id {
+            return None;
+        }
+        let there = |id: &&i32| rack(id) == Some(&m.rack_id) && self.is_running(**id);
+        partition.isr.iter().find(there).copied()
     }
 
     fn fetch_hint(
@@ -250,6 +289,21 @@ pub(super) fn refuse(version: i16, m: &FetchRequest, code: ErrorCode) -> FetchRe
             r.error_code = code.code();
         }
         _ => r.responses = m.topics.iter().map(topic).collect(),
+    })
+}
+
+/// The offset up to which a consumer reads.
+fn readable(log: &PartitionLog, isolation: i8) -> i64 {
+    match isolation {
+        1 => log.last_stable_offset(),
+        _ => log.high_watermark(),
+    }
+}
+
+fn aborted_transaction(aborted: &Aborted) -> AbortedTransaction {
+    AbortedTransaction::build(|t| {
+        t.producer_id = aborted.producer_id;
+        t.first_offset = aborted.first_offset;
     })
 }
 

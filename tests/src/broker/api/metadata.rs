@@ -9,7 +9,7 @@
 //! - A partition without a leader has the error LEADER_NOT_AVAILABLE and leader -1.
 //! - The controller is the first live broker: any broker forwards, as with KRaft.
 //! - Every broker knows everything at once. Stale metadata can be scripted with [`Fault::Change`](crate::broker::Fault).
-//! - Not done: racks, internal topics, the errors that version 0 had for offline replicas.
+//! - Not done: internal topics, the errors that version 0 had for offline replicas.
 
 use std::ops::RangeInclusive;
 
@@ -154,6 +154,7 @@ impl Cluster {
                 b.node_id = *id;
                 b.host.clone_from(&broker.host);
                 b.port = i32::from(broker.port);
+                b.rack.clone_from(&broker.rack);
             })
         })
         .collect()

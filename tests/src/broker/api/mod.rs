@@ -1,21 +1,26 @@
 //! The APIs, one file a family: which versions, what each does, and what it does not.
 
 mod api_versions;
+mod create_partitions;
 mod create_topics;
+mod delete_records;
+mod delete_topics;
 mod fetch;
 mod find_coordinator;
 mod init_producer_id;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use kafka_proto::{
-    api::{AnyRequest, AnyResponse, ApiKey},
+    api::{AnyRequest, AnyResponse, ApiKey, produce::ProduceResponse},
     error::ErrorCode,
 };
 
+pub(super) use self::produce::{Behind, fail_behind};
 use super::{Cluster, request::Request};
 
 /// What a request leads to.
@@ -26,6 +31,8 @@ pub(super) enum Outcome {
     Close,
     /// A Fetch that waits for records, at most this long.
     Wait(Duration),
+    /// A Produce that waits for followers, at most this long.
+    WaitForReplicas(ProduceResponse, Vec<Behind>, Duration),
 }
 
 /// The versions that this broker answers, if it knows the API.
@@ -38,21 +45,34 @@ pub(super) fn implemented(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::FindCoordinator => find_coordinator::VERSIONS,
         ApiKey::ApiVersions => api_versions::VERSIONS,
         ApiKey::CreateTopics => create_topics::VERSIONS,
+        ApiKey::DeleteTopics => delete_topics::VERSIONS,
+        ApiKey::DeleteRecords => delete_records::VERSIONS,
         ApiKey::InitProducerId => init_producer_id::VERSIONS,
+        ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::VERSIONS,
+        ApiKey::CreatePartitions => create_partitions::VERSIONS,
         _ => return None,
     })
 }
 
-/// The versions that ApiVersions lists unless the config says otherwise.
-pub(super) fn announced(api: ApiKey) -> Option<RangeInclusive<i16>> {
-    match api {
-        // brokers of 4.x announce it from 0 and refuse it below 3: librdkafka would not talk to them otherwise
-        // (KAFKA-18659, `ApiKeys.PRODUCE_API_VERSIONS_RESPONSE_MIN_VERSION`)
-        ApiKey::Produce => Some(0..=*produce::VERSIONS.end()),
-        // what 4.3 serves; older brokers served all that is implemented here
-        ApiKey::CreateTopics => Some(2..=*create_topics::VERSIONS.end()),
-        api => implemented(api),
-    }
+/// Has a response say for how long its client is throttled, if it has room for that.
+pub(super) fn set_throttle_time(response: &mut AnyResponse, time: Duration) {
+    let ms = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    let room = match response {
+        AnyResponse::Produce(r) => &mut r.throttle_time_ms,
+        AnyResponse::Fetch(r) => &mut r.throttle_time_ms,
+        AnyResponse::ListOffsets(r) => &mut r.throttle_time_ms,
+        AnyResponse::Metadata(r) => &mut r.throttle_time_ms,
+        AnyResponse::FindCoordinator(r) => &mut r.throttle_time_ms,
+        AnyResponse::ApiVersions(r) => &mut r.throttle_time_ms,
+        AnyResponse::CreateTopics(r) => &mut r.throttle_time_ms,
+        AnyResponse::DeleteTopics(r) => &mut r.throttle_time_ms,
+        AnyResponse::DeleteRecords(r) => &mut r.throttle_time_ms,
+        AnyResponse::InitProducerId(r) => &mut r.throttle_time_ms,
+        AnyResponse::OffsetForLeaderEpoch(r) => &mut r.throttle_time_ms,
+        AnyResponse::CreatePartitions(r) => &mut r.throttle_time_ms,
+        _ => return,
+    };
+    *room = ms;
 }
 
 /// Refuses a request with `code` wherever its response has room for one; `None` if it has no response.
@@ -68,8 +88,18 @@ pub(super) fn refuse(request: &Request, code: ErrorCode) -> Option<AnyResponse> 
         }
         AnyRequest::ApiVersions(_) => AnyResponse::ApiVersions(api_versions::refuse(code)),
         AnyRequest::CreateTopics(m) => AnyResponse::CreateTopics(create_topics::refuse(m, code)),
+        AnyRequest::DeleteTopics(m) => {
+            AnyResponse::DeleteTopics(delete_topics::refuse(request.version, m, code))
+        }
+        AnyRequest::DeleteRecords(m) => AnyResponse::DeleteRecords(delete_records::refuse(m, code)),
         AnyRequest::InitProducerId(_) => {
             AnyResponse::InitProducerId(init_producer_id::refuse(code))
+        }
+        AnyRequest::OffsetForLeaderEpoch(m) => {
+            AnyResponse::OffsetForLeaderEpoch(offset_for_leader_epoch::refuse(m, code))
+        }
+        AnyRequest::CreatePartitions(m) => {
+            AnyResponse::CreatePartitions(create_partitions::refuse(m, code))
         }
         _ => return None,
     })
@@ -87,7 +117,19 @@ impl Cluster {
             }
             AnyRequest::ApiVersions(m) => AnyResponse::ApiVersions(self.api_versions(request, m)),
             AnyRequest::CreateTopics(m) => AnyResponse::CreateTopics(self.create_topics(m)),
+            AnyRequest::DeleteTopics(m) => {
+                AnyResponse::DeleteTopics(self.delete_topics(request, m))
+            }
+            AnyRequest::DeleteRecords(m) => {
+                AnyResponse::DeleteRecords(self.delete_records_of(request, m))
+            }
             AnyRequest::InitProducerId(m) => AnyResponse::InitProducerId(self.init_producer_id(m)),
+            AnyRequest::OffsetForLeaderEpoch(m) => {
+                AnyResponse::OffsetForLeaderEpoch(self.offset_for_leader_epoch(request, m))
+            }
+            AnyRequest::CreatePartitions(m) => {
+                AnyResponse::CreatePartitions(self.create_partitions(m))
+            }
             // `implemented` lists what stands above: the rest never gets here
             _ => return Outcome::Close,
         })

@@ -1,17 +1,18 @@
-//! Produce 3 to 13: checks, numbers and stores one batch a partition.
+//! Produce 0 to 13: checks, numbers and stores one batch a partition.
 //!
-//! - acks 0 (no answer; an error closes the connection), 1 and -1 (the same here: replicas never lag); others are
-//!   INVALID_REQUIRED_ACKS.
+//! - acks 0 (no answer; an error closes the connection), 1, and -1, which waits for the high watermark up to `timeout_ms`,
+//!   then answers REQUEST_TIMED_OUT; others are INVALID_REQUIRED_ACKS.
 //! - Topics by name up to version 12, by id from version 13 on.
 //! - The checks and their order are those of `ProduceRequest.validateRecords`, `UnifiedLog.append` and `LogValidator`:
 //!   exactly one batch, magic 2, base offset 0, size within `max.message.bytes`, checksum, counts, no control batch, the
 //!   records inside if they are not compressed. Sequence rules: `broker/producer.rs`.
 //! - Who asks the wrong broker is told the right one from version 10 on (KIP-951).
 //! - Null records are INVALID_RECORD, where Kafka 4.3 never answers.
-//! - Not done: older formats; records inside compressed batches are not looked at; transactions (INVALID_TXN_STATE, or
+//! - Versions 0 to 2 carry a message set of magic 0 or 1, which is stored as one batch of magic 2.
+//! - Not done: records inside compressed batches are not looked at; transactions (INVALID_TXN_STATE, or
 //!   TRANSACTIONAL_ID_AUTHORIZATION_FAILED for the whole request if it names no transactional id); timestamps are neither checked nor replaced (`message.timestamp.type`); `min.insync.replicas`; quotas.
 
-use std::{collections::BTreeSet, ops::RangeInclusive};
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use kafka_proto::{
@@ -24,18 +25,20 @@ use kafka_proto::{
     },
     error::ErrorCode,
     record::BatchHeader,
+    wire::Uuid,
 };
 
 use super::{
     super::{
-        Cluster,
+        Cluster, ConnId,
+        legacy::{is_message_set, upgraded},
         log::{AppendRules, Appended},
         request::Request,
     },
     Outcome,
 };
 
-pub(super) const VERSIONS: RangeInclusive<i16> = 3..=13;
+pub(super) const VERSIONS: RangeInclusive<i16> = 0..=13;
 
 impl Cluster {
     pub(super) fn produce(&mut self, request: &Request, m: &ProduceRequest) -> Outcome {
@@ -46,10 +49,13 @@ impl Cluster {
         }
         let mut leaders = BTreeSet::new();
         let mut failed = false;
+        let mut behind = Vec::new();
         let response = ProduceResponse::build(|r| {
             for topic in &m.topic_data {
                 let partitions = topic.partition_data.iter();
-                let each = |p| self.produce_partition(request, m.acks, topic, p, &mut leaders);
+                let each = |p| {
+                    self.produce_partition(request, m.acks, topic, p, &mut leaders, &mut behind)
+                };
                 r.responses.push(TopicProduceResponse::build(|t| {
                     t.name.clone_from(&topic.name);
                     t.topic_id = topic.topic_id;
@@ -66,6 +72,10 @@ impl Cluster {
             // the only way to tell a producer that waits for nothing (`KafkaApis.handleProduceRequest`)
             (0, true) => Outcome::Close,
             (0, false) => Outcome::Silent,
+            (-1, _) if !behind.is_empty() => {
+                let max = Duration::from_millis(u64::try_from(m.timeout_ms).unwrap_or(0));
+                Outcome::WaitForReplicas(response, behind, max)
+            }
             _ => Outcome::Respond(AnyResponse::Produce(response)),
         }
     }
@@ -77,8 +87,12 @@ impl Cluster {
         topic: &TopicProduceData,
         data: &PartitionProduceData,
         leaders: &mut BTreeSet<i32>,
+        behind: &mut Vec<Behind>,
     ) -> PartitionProduceResponse {
         let result = self.produce_append(request, acks, topic, data);
+        if result.is_ok() {
+            behind.extend(self.behind(request.version, topic, data.index));
+        }
         PartitionProduceResponse::build(|p| {
             p.index = data.index;
             match result {
@@ -97,6 +111,65 @@ impl Cluster {
                 }
             }
         })
+    }
+
+    /// What a partition's followers do not have yet.
+    fn behind(&self, version: i16, topic: &TopicProduceData, index: i32) -> Option<Behind> {
+        let found = self
+            .topics
+            .resolve(&topic.name, topic.topic_id, version >= 13);
+        let log = &found.ok()?.partition(index)?.log;
+        (log.high_watermark() < log.end_offset()).then(|| Behind {
+            name: topic.name.clone(),
+            id: topic.topic_id,
+            by_id: version >= 13,
+            partition: index,
+            end: log.end_offset(),
+        })
+    }
+
+    /// Which followers still do not have everything. What has another leader meanwhile fails.
+    pub(in super::super) fn still_behind(
+        &self,
+        broker: i32,
+        behind: &[Behind],
+        response: &mut ProduceResponse,
+    ) -> Vec<Behind> {
+        let mut left = Vec::new();
+        for one in behind {
+            let topic = self.topics.resolve(&one.name, one.id, one.by_id).ok();
+            let partition = topic.and_then(|topic| topic.partition(one.partition));
+            match partition.filter(|p| p.check_leader(broker, -1).is_ok()) {
+                Some(partition) if partition.log.high_watermark() >= one.end => {}
+                Some(_) => left.push(one.clone()),
+                None => {
+                    let one = std::slice::from_ref(one);
+                    fail_behind(one, ErrorCode::NOT_LEADER_OR_FOLLOWER, response);
+                }
+            }
+        }
+        left
+    }
+
+    /// Has partitions wake a Produce that waits for their followers, or no longer.
+    pub(in super::super) fn watch_replicas(
+        &mut self,
+        connection: ConnId,
+        behind: &[Behind],
+        yes: bool,
+    ) {
+        for one in behind {
+            let Ok(topic) = self.topics.resolve_mut(&one.name, one.id, one.by_id) else {
+                continue;
+            };
+            let Some(partition) = topic.partition_mut(one.partition) else {
+                continue;
+            };
+            match yes {
+                true => partition.waiting.insert(connection),
+                false => partition.waiting.remove(&connection),
+            };
+        }
     }
 
     fn produce_append(
@@ -221,6 +294,9 @@ fn is_transactional(data: &PartitionProduceData) -> bool {
 /// As in Java, what follows it and is not a whole batch is cut off.
 fn only_batch(records: Option<&Bytes>, version: i16) -> Result<Bytes, ErrorCode> {
     let records = records.ok_or(ErrorCode::INVALID_RECORD)?;
+    if version < 3 && is_message_set(records) {
+        return upgraded(records);
+    }
     let size = batch_size(records)?.ok_or(ErrorCode::INVALID_RECORD)?;
     if records[MAGIC_AT] != 2 || batch_size(&records[size..])?.is_some() {
         return Err(ErrorCode::INVALID_RECORD);
@@ -234,6 +310,33 @@ fn only_batch(records: Option<&Bytes>, version: i16) -> Result<Bytes, ErrorCode>
 }
 
 const MAGIC_AT: usize = 16;
+
+/// A partition whose followers do not have what a Produce wrote.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Behind {
+    name: String,
+    id: Uuid,
+    by_id: bool,
+    partition: i32,
+    /// The high watermark that it takes.
+    end: i64,
+}
+
+/// Fails partitions in an answer that was made when they had been written.
+pub(in super::super) fn fail_behind(
+    behind: &[Behind],
+    code: ErrorCode,
+    response: &mut ProduceResponse,
+) {
+    for one in behind {
+        let topics = response.responses.iter_mut();
+        let topics = topics.filter(|t| t.name == one.name && t.topic_id == one.id);
+        let partitions = topics.flat_map(|t| &mut t.partition_responses);
+        for partition in partitions.filter(|p| p.index == one.partition) {
+            partition.error_code = code.code();
+        }
+    }
+}
 
 /// The size of the first batch, if it is all there, as in `ByteBufferLogInputStream.nextBatchSize`.
 fn batch_size(records: &[u8]) -> Result<Option<usize>, ErrorCode> {
