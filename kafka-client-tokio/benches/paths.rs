@@ -221,6 +221,7 @@ fn bare(server: &Server, value: &[u8]) -> (Vec<u8>, TcpStream) {
         api_version: 9,
         correlation_id: 1,
         client_id: None,
+        ..RequestHeader::default()
     };
     header.write(&mut w, 2);
     w.flexible = true;

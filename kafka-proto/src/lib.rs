@@ -1,7 +1,7 @@
 //! The Kafka protocol, and a whole Kafka client, without sockets, threads or clocks.
 //!
 //! Most users want an adapter (`kafka-client-tokio` and its sisters), which drives this crate on a runtime and re-exports
-//! its handles. This crate is for those who write adapters, brokers for tests, proxies and tools.
+//! its handles. This crate is for those who write adapters, brokers for tests, proxies and tools: the [`guide`] shows how.
 //!
 //! | module | what | stability |
 //! |---|---|---|
@@ -9,11 +9,8 @@
 //! | [`record`] | records, messages, batches | semver |
 //! | [`config`], [`error`] | settings; what goes wrong | semver |
 //! | [`api`] | the messages of all client APIs, one table each | semver; structs may get fields |
-//! | [`group`] | balancers of classic consumer groups, and what members tell each other | semver |
-//! | [`partition`] | which partition a record goes to: hashes and balancers | semver |
-//! | [`sasl`] | PLAIN, SCRAM, OAUTHBEARER and your own mechanism, as pure exchanges | semver |
 //! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
-//! | `wire` | primitive types, the reader and the writer | feature `unstable` |
+//! | [`wire`] | primitive types, the reader and the writer, the JSON form | semver |
 //!
 //! # The contract
 //!
@@ -25,6 +22,8 @@
 //! `poll_*` for what the machine wants, of which `poll_timeout` is one. `handle_timeout` called early or twice does
 //! nothing.
 
+#![deny(missing_docs)]
+
 #[macro_use]
 #[path = "wire/dsl.rs"]
 mod dsl;
@@ -34,6 +33,7 @@ pub mod client;
 pub mod config;
 pub mod error;
 pub mod group;
+pub mod guide;
 #[cfg(feature = "unstable")]
 pub mod machine;
 #[cfg(not(feature = "unstable"))]
@@ -46,14 +46,4 @@ mod machine;
 pub mod partition;
 pub mod record;
 pub mod sasl;
-#[cfg(feature = "unstable")]
 pub mod wire;
-#[cfg(not(feature = "unstable"))]
-#[allow(
-    dead_code,
-    unnameable_types,
-    unreachable_pub,
-    unused_imports,
-    reason = "public with the feature `unstable`"
-)]
-mod wire;

@@ -568,6 +568,7 @@ fn frame(value: &[u8]) -> Vec<u8> {
         api_version: 9,
         correlation_id: 1,
         client_id: None,
+        ..RequestHeader::default()
     };
     header.write(&mut w, 2);
     w.flexible = true;

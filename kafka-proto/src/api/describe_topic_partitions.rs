@@ -1,6 +1,6 @@
 //! Describes topics in pages, with the replicas that may become leaders (KIP-966, since Kafka 3.7).
 
-use crate::wire::Uuid;
+use crate::{api::NodeIds, wire::Uuid};
 
 messages! {
     /// Says which topics, and from where on.
@@ -47,12 +47,12 @@ messages! {
         0.. => partition_index: i32,
         0.. => leader_id: i32,
         0.. => leader_epoch: i32 = -1,
-        0.. => replica_nodes: Vec<i32>,
-        0.. => isr_nodes: Vec<i32>,
+        0.. => replica_nodes: NodeIds,
+        0.. => isr_nodes: NodeIds,
         /// Replicas out of sync that lost nothing that was committed.
         0.. => eligible_leader_replicas: Option<Vec<i32>>,
         /// The eligible ones before they were lost.
         0.. => last_known_elr: Option<Vec<i32>>,
-        0.. => offline_replicas: Vec<i32>,
+        0.. => offline_replicas: NodeIds,
     }
 }

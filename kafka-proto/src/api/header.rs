@@ -2,7 +2,7 @@
 
 use crate::{
     api::ApiKey,
-    wire::{Reader, Result, Wire, Writer},
+    wire::{Reader, Result, UnknownTags, Wire, Writer},
 };
 
 /// What stands before every request.
@@ -16,13 +16,17 @@ pub struct RequestHeader {
     pub correlation_id: i32,
     /// Who asks, for logs and quotas; absent in header version 0.
     pub client_id: Option<String>,
+    /// Tagged fields; empty unless the reader was told to keep them.
+    pub unknown_tags: UnknownTags,
 }
 
 /// What stands before every response.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ResponseHeader {
     /// The number that came with the request.
     pub correlation_id: i32,
+    /// Tagged fields; empty unless the reader was told to keep them.
+    pub unknown_tags: UnknownTags,
 }
 
 impl RequestHeader {
@@ -39,7 +43,7 @@ impl RequestHeader {
             header.client_id.read(r)?;
         }
         r.flexible = header_version >= 2;
-        r.tagged(|_, _| Ok(()))?;
+        r.end_struct(&mut header.unknown_tags)?;
         r.flexible = flexible;
         Ok(header)
     }
@@ -55,7 +59,7 @@ impl RequestHeader {
             self.client_id.write(w);
         }
         w.flexible = header_version >= 2;
-        w.tagged(|_| {});
+        w.end_struct(&self.unknown_tags);
         w.flexible = flexible;
     }
 }
@@ -67,7 +71,7 @@ impl ResponseHeader {
         let mut header = Self::default();
         header.correlation_id.read(r)?;
         r.flexible = header_version >= 1;
-        r.tagged(|_, _| Ok(()))?;
+        r.end_struct(&mut header.unknown_tags)?;
         r.flexible = flexible;
         Ok(header)
     }
@@ -77,7 +81,7 @@ impl ResponseHeader {
         let flexible = w.flexible;
         self.correlation_id.write(w);
         w.flexible = header_version >= 1;
-        w.tagged(|_| {});
+        w.end_struct(&self.unknown_tags);
         w.flexible = flexible;
     }
 }

@@ -1,6 +1,6 @@
 //! Says which brokers there are, and which of them lead which partitions.
 
-use crate::wire::Uuid;
+use crate::{api::NodeIds, wire::Uuid};
 
 messages! {
     /// Says which topics.
@@ -62,10 +62,10 @@ messages! {
         /// Grows with every election; -1 means not known (KIP-320).
         7.., or skip => leader_epoch: i32 = -1,
         /// All replicas, the preferred leader first.
-        0..          => replica_nodes: Vec<i32>,
+        0..          => replica_nodes: NodeIds,
         /// The replicas in sync.
-        0..          => isr_nodes: Vec<i32>,
+        0..          => isr_nodes: NodeIds,
         /// The replicas on brokers or disks that are down.
-        5.., or skip => offline_replicas: Vec<i32>,
+        5.., or skip => offline_replicas: NodeIds,
     }
 }

@@ -32,8 +32,10 @@
 #[cfg(any(test, feature = "unstable"))]
 pub mod fuzz;
 mod header;
+mod node_ids;
 
 pub use header::{RequestHeader, ResponseHeader};
+pub use node_ids::NodeIds;
 
 pub use crate::wire::Uuid;
 

@@ -21,7 +21,7 @@ use crate::{
         producer::Producer,
         queue::{BatchId, Limits, Queue, Resolved, timed_out},
     },
-    record::{Batches, Message},
+    record::Batches,
     wire::Uuid,
 };
 
@@ -296,9 +296,10 @@ impl Session {
         }
         let whole: bytes::Bytes = [&header.write(body)[..], body].concat().into();
         let batches = Batches::new(whole).without_crc();
-        let messages = batches
-            .flatten()
-            .flat_map(|b| Message::all_of(&queue.topic, queue.partition, &b));
+        let messages = batches.flatten().flat_map(|b| {
+            b.messages(&queue.topic, queue.partition)
+                .map_while(Result::ok)
+        });
         let each = |message| UndeliveredMessage {
             message,
             error: error.clone(),

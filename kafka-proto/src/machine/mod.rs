@@ -10,6 +10,8 @@ pub mod cluster;
 pub mod cursor;
 pub mod fetch;
 pub mod frames;
+#[cfg(any(test, feature = "unstable"))]
+pub mod fuzz;
 pub mod handshake;
 pub mod produce;
 pub mod producer;

@@ -3,11 +3,13 @@
 //! Read here is what a Fetch response carries: whole batches, of which the last may be cut, because a broker fills up to its
 //! byte limit. Formats may be mixed: a log keeps what it was written in.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes};
 
 use super::{
-    BatchHeader, Codecs, Compression, Decompressor, RecordCursor, RecordError, RecordErrorKind,
-    Records, legacy,
+    BatchHeader, Codecs, Compression, Decompressor, Messages, RecordCursor, RecordError,
+    RecordErrorKind, Records, legacy,
 };
 
 /// The whole batches at the start of a `records` field, decompressed.
@@ -213,6 +215,11 @@ impl RecordBatch {
     /// Borrows each record in turn.
     pub fn iter(&self) -> Records<'_> {
         Records::new(self.cursor(), &self.body)
+    }
+
+    /// The records as messages of this topic and partition, each of which keeps the body of the batch alive.
+    pub fn messages(&self, topic: &Arc<str>, partition: i32) -> Messages {
+        Messages::new(topic, partition, self)
     }
 
     pub(crate) fn cursor(&self) -> RecordCursor {

@@ -1,6 +1,9 @@
 //! Encodes records into the body of a batch.
 
-use super::{BatchHeader, Record, varint};
+use super::{
+    BatchHeader, Record,
+    varint::{self, Row},
+};
 
 /// Encodes records into the body of one batch: each push is the only copy that a record gets.
 #[derive(Debug)]
@@ -47,22 +50,35 @@ impl BatchBuilder {
         self.max_timestamp = self.max_timestamp.max(timestamp);
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
         let offset_delta = i64::from(offset_delta);
-        let blob_size =
-            |blob: Option<&[u8]>| blob.map_or(1, |b| varint::size(b.len() as i64) + b.len());
+        let (key_len, value_len) = (blob_len(record.key), blob_len(record.value));
+        let key = record.key.unwrap_or_default();
+        let value = record.value.unwrap_or_default();
         let size = 1
             + varint::size(timestamp_delta)
             + varint::size(offset_delta)
-            + blob_size(record.key)
-            + blob_size(record.value)
+            + varint::size(key_len)
+            + key.len()
+            + varint::size(value_len)
+            + value.len()
             + record.headers.encoded_size();
         let out = &mut self.body;
-        out.reserve(size + 5);
-        varint::put(out, size as i64);
-        out.push(0);
-        varint::put(out, timestamp_delta);
-        varint::put(out, offset_delta);
-        put_blob(out, record.key);
-        put_blob(out, record.value);
+        out.reserve(size + varint::ROOM);
+        Row::append(out, |row| {
+            // at most 5 bytes, 1, 10, 5, 5, 5
+            row.varint(size as i64);
+            row.byte(0);
+            row.varint(timestamp_delta);
+            row.varint(offset_delta);
+            row.varint(key_len);
+            if key.is_empty() {
+                row.varint(value_len);
+            }
+        });
+        if !key.is_empty() {
+            out.extend_from_slice(key);
+            varint::put(out, value_len);
+        }
+        out.extend_from_slice(value);
         record.headers.encode(out);
         self.count += 1;
     }
@@ -107,12 +123,14 @@ impl BatchBuilder {
     }
 }
 
+/// The length that stands before a key or value: -1 for null.
+#[inline]
+fn blob_len(blob: Option<&[u8]>) -> i64 {
+    blob.map_or(-1, |b| b.len() as i64)
+}
+
+#[inline]
 pub(super) fn put_blob(out: &mut Vec<u8>, blob: Option<&[u8]>) {
-    match blob {
-        None => out.push(1),
-        Some(bytes) => {
-            varint::put(out, bytes.len() as i64);
-            out.extend_from_slice(bytes);
-        }
-    }
+    varint::put(out, blob_len(blob));
+    out.extend_from_slice(blob.unwrap_or_default());
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     BatchBuilder, Batches, CodecError, Codecs, Compression, Compressor, Decompressor, Header,
-    Record, RecordBatch, legacy, next_offset,
+    Record, RecordBatch, compress::mend_header_checksum, legacy, next_offset,
 };
 
 /// What a batch may decompress to here: small, so that a bomb takes no time.
@@ -62,6 +62,47 @@ pub fn codec(data: &[u8]) {
     assert!(compression == Compression::Zstd || read.is_err() || in_magic_0 == read);
     round(&codecs, &mut decompressor, compression, data);
     assert_eq!(decompressor.decompress(compression, data), read);
+}
+
+/// Reads `data` as the chunks of a snappy frame, and as plain bytes to be framed in pieces.
+///
+/// Nothing may panic or go beyond the limit, and frames that follow each other read as one, as other clients write them.
+pub fn xerial(data: &[u8]) {
+    let header = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
+    framed(Compression::Snappy, &[header, data].concat());
+    let codecs = Codecs::new();
+    let size = data.first().map_or(1, |n| usize::from(*n) + 1);
+    let mut joined = Vec::new();
+    for piece in data.chunks(size) {
+        match codecs.compress(Compression::Snappy, piece) {
+            Ok(frame) => joined.extend_from_slice(&frame),
+            // the crate was built without it
+            Err(_) => return,
+        }
+    }
+    if !joined.is_empty() {
+        let read = codecs.decompress(Compression::Snappy, &joined, data.len());
+        assert!(read.expect("what was compressed reads") == *data);
+    }
+}
+
+/// Reads `data` as what follows the magic number of an lz4 frame, with the checksum that its header should have: a fuzzer
+/// would not find it.
+///
+/// Nothing may panic or go beyond the limit, whatever blocks, checksums and sizes the header promises.
+pub fn lz4(data: &[u8]) {
+    let mut frame = [&[0x04, 0x22, 0x4d, 0x18], data].concat();
+    mend_header_checksum(&mut frame);
+    framed(Compression::Lz4, &frame);
+}
+
+fn framed(compression: Compression, frame: &[u8]) {
+    let codecs = Codecs::new();
+    let mut decompressor = Decompressor::new(codecs.clone(), LIMIT);
+    if let Ok(plain) = decompressor.decompress(compression, frame) {
+        assert!(plain.len() <= LIMIT);
+        round(&codecs, &mut decompressor, compression, &plain);
+    }
 }
 
 fn round(codecs: &Codecs, decompressor: &mut Decompressor, compression: Compression, plain: &[u8]) {

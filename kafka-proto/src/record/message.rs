@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{BatchBuilder, Batches, Headers, RawRecord, Record, RecordBatch, view::Span};
+use super::{
+    BatchBuilder, Batches, Headers, RawRecord, Record, RecordBatch, RecordCursor, RecordError,
+    view::Span,
+};
 
 /// What the messages of one batch share.
 #[derive(Debug)]
@@ -50,22 +53,6 @@ impl Message {
             headers: record.headers,
             header_count: record.header_count,
         }
-    }
-
-    /// All messages of one batch, for what has no broker's offset yet; stops at a record that is broken.
-    pub(crate) fn all_of(topic: &Arc<str>, partition: i32, batch: &RecordBatch) -> Vec<Self> {
-        let chunk = Arc::new(Chunk {
-            topic: topic.clone(),
-            partition,
-            leader_epoch: batch.header().leader_epoch,
-            body: batch.body().clone(),
-        });
-        let mut cursor = batch.cursor();
-        let mut out = Vec::new();
-        while let Some(Ok(record)) = cursor.next(&chunk.body) {
-            out.push(Self::new(chunk.clone(), &record));
-        }
-        out
     }
 
     /// The topic it was read from.
@@ -136,11 +123,10 @@ impl Message {
         let head = header.write(&body);
         let batch = Batches::new([&head[..], &body].concat().into())
             .without_crc()
-            .next();
-        let copied = batch
-            .and_then(Result::ok)
-            .map(|batch| Self::all_of(&self.chunk.topic, self.chunk.partition, &batch));
-        match copied.and_then(|all| all.into_iter().next()) {
+            .next()
+            .and_then(Result::ok);
+        let copied = batch.and_then(|b| b.messages(&self.chunk.topic, self.chunk.partition).next());
+        match copied.and_then(Result::ok) {
             Some(copy) => Self {
                 offset: self.offset,
                 timestamp: self.timestamp,
@@ -149,6 +135,42 @@ impl Message {
             // our own encoding reads back, so this does not happen; sharing is right in any case
             None => self.clone(),
         }
+    }
+}
+
+/// The records of a [`RecordBatch`] as messages that share its memory; after an error it yields nothing more.
+#[derive(Clone, Debug)]
+pub struct Messages {
+    chunk: Arc<Chunk>,
+    cursor: RecordCursor,
+}
+
+impl Messages {
+    pub(super) fn new(topic: &Arc<str>, partition: i32, batch: &RecordBatch) -> Self {
+        let chunk = Chunk {
+            topic: topic.clone(),
+            partition,
+            leader_epoch: batch.header().leader_epoch,
+            body: batch.body().clone(),
+        };
+        Self {
+            chunk: Arc::new(chunk),
+            cursor: batch.cursor(),
+        }
+    }
+}
+
+impl Iterator for Messages {
+    type Item = Result<Message, RecordError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.cursor.next(&self.chunk.body)?;
+        Some(record.map(|record| Message::new(self.chunk.clone(), &record)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.cursor.size_hint()
     }
 }
 

@@ -31,7 +31,7 @@ pub use error::{RecordError, RecordErrorKind};
 pub use header::{BatchHeader, sequence_after, verify_crc};
 pub use legacy::{MessageSetError, message_set};
 pub(crate) use message::Chunk;
-pub use message::Message;
+pub use message::{Message, Messages};
 pub(crate) use view::{RawRecord, RecordCursor};
 pub use view::{RecordView, Records};
 
@@ -274,9 +274,13 @@ impl<'a> Headers<'a> {
     }
 
     fn bound_of_some(&self) -> usize {
-        self.into_iter()
-            .map(|h| 10 + h.key.len() + h.value.map_or(0, <[u8]>::len))
-            .sum()
+        match self.0 {
+            HeadersInner::Slice(headers) => {
+                let each = |h: &Header<'_>| 10 + h.key.len() + h.value.map_or(0, <[u8]>::len);
+                headers.iter().map(each).sum()
+            }
+            HeadersInner::Encoded { at, bytes, .. } => bytes.len() - at,
+        }
     }
 
     #[inline]
@@ -290,8 +294,14 @@ impl<'a> Headers<'a> {
 
     fn size_of_some(&self) -> usize {
         let blob = |b: &[u8]| varint::size(b.len() as i64) + b.len();
-        let each = |h: Header<'_>| blob(h.key) + h.value.map_or(1, blob);
-        varint::size(self.len() as i64) + self.into_iter().map(each).sum::<usize>()
+        let all = match self.0 {
+            HeadersInner::Slice(headers) => {
+                let each = |h: &Header<'_>| blob(h.key) + h.value.map_or(1, blob);
+                headers.iter().map(each).sum()
+            }
+            HeadersInner::Encoded { at, bytes, .. } => bytes.len() - at,
+        };
+        varint::size(self.len() as i64) + all
     }
 
     #[inline]
@@ -305,9 +315,15 @@ impl<'a> Headers<'a> {
 
     fn encode_some(&self, out: &mut Vec<u8>) {
         varint::put(out, self.len() as i64);
-        for header in *self {
-            build::put_blob(out, Some(header.key));
-            build::put_blob(out, header.value);
+        match self.0 {
+            HeadersInner::Slice(headers) => {
+                for header in headers {
+                    build::put_blob(out, Some(header.key));
+                    build::put_blob(out, header.value);
+                }
+            }
+            // what is forwarded need not be taken apart
+            HeadersInner::Encoded { at, bytes, .. } => out.extend_from_slice(&bytes[at..]),
         }
     }
 }

@@ -172,7 +172,8 @@ fn a_message_that_is_detached_shares_nothing_and_says_the_same() {
         .next()
         .expect("a batch")
         .expect("good");
-    let message = Message::all_of(&"orders".into(), 3, &batch).remove(1);
+    let messages = batch.messages(&"orders".into(), 3);
+    let message = messages.last().expect("two").expect("good");
     let copy = message.detach();
     assert_eq!(
         (

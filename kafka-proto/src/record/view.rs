@@ -53,7 +53,7 @@ impl<'a> Iterator for Records<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(self.cursor.left.max(0) as usize + 1))
+        self.cursor.size_hint()
     }
 }
 
@@ -120,6 +120,11 @@ impl RecordCursor {
             position,
             failed: false,
         }
+    }
+
+    pub(super) fn size_hint(&self) -> (usize, Option<usize>) {
+        // the count is the header's word alone, and one error may come behind it
+        (0, Some(self.left.max(0) as usize + 1))
     }
 
     /// The next record of `body`; the caller passes the same body every time.

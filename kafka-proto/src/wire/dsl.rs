@@ -48,6 +48,8 @@ macro_rules! messages {
         #[non_exhaustive]
         pub struct $name {
             $($(#[$field_doc])* #[allow(missing_docs, reason = "see `messages!`")] pub $field: $ty,)*
+            /// Tagged fields that are none of the above; empty unless the reader was told to keep them.
+            pub unknown_tags: $crate::wire::UnknownTags,
         }
 
         impl $name {
@@ -61,67 +63,41 @@ macro_rules! messages {
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $($field: messages!(@default $($default)?),)* }
+                Self {
+                    $($field: messages!(@default $($default)?),)*
+                    unknown_tags: $crate::wire::UnknownTags::EMPTY,
+                }
             }
         }
 
+        impl $crate::wire::Struct for $name {}
+
         impl $crate::wire::Wire for $name {
-            #[allow(unused_variables, reason = "some structs have no fields")]
             fn read(&mut self, r: &mut $crate::wire::Reader<'_>) -> $crate::wire::Result<()> {
                 $(messages!(@read self, r, $field, $versions, [$($tag)?]);)*
-                r.tagged(|tag, r| match tag {
-                    $($($tag if matches!(r.version, $versions) => {
-                        $crate::wire::Wire::read(&mut self.$field, r)
-                            .and_then(|()| r.finish_ref())
-                            .map_err(|e| e.in_field(&stringify!($field)))
-                    })?)*
-                    _ => Ok(()),
-                })
+                messages!(@read_tags self, r, [$($($tag)?)*], $($field, $versions, [$($tag)?];)*)
             }
 
-            #[allow(unused_variables, reason = "some structs have no fields, most have no tags")]
             fn write(&self, w: &mut $crate::wire::Writer) {
                 $(messages!(@write self, w, $field, $versions, [$($null)?], [$($tag)?]);)*
-                w.tagged(|tags| {
-                    $(messages!(@tag self, tags, $field, $versions, [$($default)?], [$($tag)?]);)*
-                });
+                messages!(@write_tags self, w, [$($($tag)?)*],
+                    $($field, $versions, [$($tag)?], [$($default)?];)*);
             }
 
             #[allow(unused_variables, reason = "some structs have no fields")]
             fn misfit_in(&self, version: i16, flexible: bool) -> Option<&'static str> {
                 $(messages!(@misfit self, version, flexible, $field, $versions,
                     [$($null)?], [$($skip)?], [$($default)?]);)*
-                None
-            }
-        }
-
-        impl $crate::wire::Nullable for $name {
-            fn read_nullable(&mut self, r: &mut $crate::wire::Reader<'_>) -> $crate::wire::Result<bool> {
-                let [marker] = r.array()?;
-                let there = marker < 0x80;
-                if there {
-                    $crate::wire::Wire::read(self, r)?;
-                }
-                Ok(there)
-            }
-
-            fn write_nullable(value: Option<&Self>, w: &mut $crate::wire::Writer) {
-                match value {
-                    None => w.put_slice(&[0xff]),
-                    Some(value) => {
-                        w.put_slice(&[1]);
-                        $crate::wire::Wire::write(value, w);
-                    }
-                }
+                (!flexible && !self.unknown_tags.is_empty()).then_some("unknown_tags")
             }
         }
 
         impl $crate::wire::json::Json for $name {
             #[allow(unused_variables, reason = "some structs have no fields")]
             fn json(&self, version: i16, out: &mut $crate::wire::json::JsonWriter) {
-                out.object(|out| {
-                    $(messages!(@json self, out, version, $field, $versions, [$($tag)?], [$($default)?]);)*
-                });
+                out.begin_object();
+                $(messages!(@json self, out, version, $field, $versions, [$($tag)?], [$($default)?]);)*
+                out.end_object();
             }
         }
     )*};
@@ -129,11 +105,30 @@ macro_rules! messages {
     (@default) => { Default::default() };
     (@default $default:expr) => { $default };
 
+    // every field is a copy of these: no closures, which would be functions of their own
+
     (@read $this:ident, $r:ident, $field:ident, $versions:pat, [$tag:literal]) => {};
     (@read $this:ident, $r:ident, $field:ident, $versions:pat, []) => {
-        if matches!($r.version, $versions) {
-            $crate::wire::Wire::read(&mut $this.$field, $r).map_err(|e| e.in_field(&stringify!($field)))?;
+        if matches!($r.version, $versions)
+            && let Err(e) = $crate::wire::Wire::read(&mut $this.$field, $r)
+        {
+            return Err(e.in_field(&stringify!($field)));
         }
+    };
+
+    (@read_tags $this:ident, $r:ident, [], $($rest:tt)*) => {
+        $r.end_struct(&mut $this.unknown_tags)
+    };
+    (@read_tags $this:ident, $r:ident, [$($some:literal)+],
+        $($field:ident, $versions:pat, [$($tag:literal)?];)*) => {
+        $r.tagged(|tag, r| match tag {
+            $($($tag if matches!(r.version, $versions) => {
+                $crate::wire::Wire::read(&mut $this.$field, r)
+                    .and_then(|()| r.finish_ref())
+                    .map_err(|e| e.in_field(&stringify!($field)))
+            })?)*
+            _ => r.unknown_tag(tag, &mut $this.unknown_tags),
+        })
     };
 
     (@write $this:ident, $w:ident, $field:ident, $versions:pat, [$($null:pat)?], [$tag:literal]) => {};
@@ -150,6 +145,16 @@ macro_rules! messages {
         }
     };
 
+    (@write_tags $this:ident, $w:ident, [], $($rest:tt)*) => {
+        $w.end_struct(&$this.unknown_tags);
+    };
+    (@write_tags $this:ident, $w:ident, [$($some:literal)+],
+        $($field:ident, $versions:pat, [$($tag:literal)?], [$($default:expr)?];)*) => {
+        $w.tagged(&$this.unknown_tags, |tags| {
+            $(messages!(@tag $this, tags, $field, $versions, [$($default)?], [$($tag)?]);)*
+        });
+    };
+
     (@tag $this:ident, $tags:ident, $field:ident, $versions:pat, [$($default:expr)?], []) => {};
     (@tag $this:ident, $tags:ident, $field:ident, $versions:pat, [$($default:expr)?], [$tag:literal]) => {
         if matches!($tags.version(), $versions) {
@@ -163,9 +168,8 @@ macro_rules! messages {
             $(if !matches!($version, $null) && $this.$field.is_none() {
                 return Some(stringify!($field));
             })?
-            let misfit = $crate::wire::name_misfit(&$this.$field, $version, $flexible, stringify!($field));
-            if misfit.is_some() {
-                return misfit;
+            if let Some(inner) = $crate::wire::Wire::misfit_in(&$this.$field, $version, $flexible) {
+                return Some($crate::wire::name_misfit(inner, stringify!($field)));
             }
         } else {
             messages!(@lost $this, $field, [$($skip)?], [$($default)?]);
@@ -173,7 +177,7 @@ macro_rules! messages {
     };
     (@lost $this:ident, $field:ident, [skip], [$($default:expr)?]) => {};
     (@lost $this:ident, $field:ident, [], [$($default:expr)?]) => {
-        if $crate::wire::differs(&$this.$field, messages!(@default $($default)?)) {
+        if $crate::wire::differs(&$this.$field, &messages!(@default $($default)?)) {
             return Some(stringify!($field));
         }
     };
@@ -185,7 +189,7 @@ macro_rules! messages {
     };
     (@json $this:ident, $out:ident, $version:ident, $field:ident, $versions:pat, [$tag:literal], [$($default:expr)?]) => {
         if matches!($version, $versions)
-            && $crate::wire::differs(&$this.$field, messages!(@default $($default)?))
+            && $crate::wire::differs(&$this.$field, &messages!(@default $($default)?))
         {
             $crate::wire::json::Json::json(&$this.$field, $version, $out.field(stringify!($field)));
         }

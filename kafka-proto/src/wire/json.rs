@@ -37,10 +37,13 @@ impl JsonWriter {
         Self::default()
     }
 
-    /// Puts an object; `fields` puts each [`field`](Self::field).
-    pub fn object(&mut self, fields: impl FnOnce(&mut Self)) {
+    /// Begins an object, for each [`field`](Self::field) that comes next.
+    pub fn begin_object(&mut self) {
         self.text.push('{');
-        fields(self);
+    }
+
+    /// Ends an object.
+    pub fn end_object(&mut self) {
         self.text.push('}');
     }
 
@@ -64,12 +67,14 @@ impl JsonWriter {
         self
     }
 
-    /// Puts an array; `element` puts each.
-    pub fn array<T>(&mut self, elements: &[T], mut element: impl FnMut(&T, &mut Self)) {
+    /// Puts an array.
+    pub fn array<T: Json>(&mut self, elements: &[T], version: i16) {
         self.text.push('[');
-        for e in elements {
+        let mut rest = elements;
+        while let [first, others @ ..] = rest {
             self.separate();
-            element(e, self);
+            first.json(version, self);
+            rest = others;
         }
         self.text.push(']');
     }
@@ -157,7 +162,7 @@ impl Json for Uuid {
 
 impl<T: Json> Json for Vec<T> {
     fn json(&self, version: i16, out: &mut JsonWriter) {
-        out.array(self, |element, out| element.json(version, out));
+        out.array(self, version);
     }
 }
 

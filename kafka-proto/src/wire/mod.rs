@@ -19,6 +19,7 @@ mod base64;
 mod error;
 pub mod json;
 mod reader;
+mod tags;
 mod uuid;
 mod value;
 mod writer;
@@ -27,8 +28,9 @@ use bytes::Bytes;
 
 pub use error::{DecodeError, DecodeErrorKind, Result};
 pub use reader::Reader;
+pub use tags::UnknownTags;
 pub use uuid::Uuid;
-pub use value::{Nullable, Wire};
+pub use value::{Nullable, Struct, Wire};
 pub(crate) use value::{differs, name_misfit, write_never_null};
 pub use writer::{FrameStart, Tags, Writer};
 

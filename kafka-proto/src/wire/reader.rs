@@ -7,7 +7,7 @@ use nom::{
     number::complete::be_u8,
 };
 
-use super::{DecodeError, DecodeErrorKind, Result};
+use super::{DecodeError, DecodeErrorKind, Result, UnknownTags};
 
 /// Reads a message, or what stands before it, at one version.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub struct Reader<'a> {
     pub version: i16,
     /// Whether lengths are compact and structs end with tagged fields.
     pub flexible: bool,
+    keep_unknown_tags: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -28,6 +29,18 @@ impl<'a> Reader<'a> {
             frame,
             version,
             flexible,
+            keep_unknown_tags: false,
+        }
+    }
+
+    /// Keeps tagged fields that no table knows in the `unknown_tags` of their structs. Default: they are skipped.
+    ///
+    /// For proxies: what is written again then has them, too. Each takes 40 bytes, and its value shares the memory of the
+    /// frame.
+    pub fn keep_unknown_tags(self) -> Self {
+        Self {
+            keep_unknown_tags: true,
+            ..self
         }
     }
 
@@ -66,6 +79,15 @@ impl<'a> Reader<'a> {
             [b, rest @ ..] if *b < 0x80 => {
                 self.input = rest;
                 Ok(u32::from(*b))
+            }
+            // the lengths of records are of two or three
+            [a, b, rest @ ..] if *b < 0x80 => {
+                self.input = rest;
+                Ok(u32::from(a & 0x7f) | u32::from(*b) << 7)
+            }
+            [a, b, c, rest @ ..] if *c < 0x80 => {
+                self.input = rest;
+                Ok(u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(*c) << 14)
             }
             _ => self.run(uvarint),
         }
@@ -110,6 +132,49 @@ impl<'a> Reader<'a> {
             field(tag, &mut Self { input, ..*self })?;
         }
         Ok(())
+    }
+
+    /// Takes the tagged fields that end a struct which knows none.
+    #[inline]
+    pub fn end_struct(&mut self, unknown: &mut UnknownTags) -> Result<()> {
+        if !self.flexible {
+            return Ok(());
+        }
+        match self.input {
+            // most have none
+            [0, rest @ ..] => {
+                self.input = rest;
+                Ok(())
+            }
+            _ => self.tagged(|tag, r| r.unknown_tag(tag, unknown)),
+        }
+    }
+
+    /// Keeps or skips a tagged field, of which this reader is at the value.
+    pub fn unknown_tag(&mut self, tag: u32, unknown: &mut UnknownTags) -> Result<()> {
+        if self.keep_unknown_tags {
+            let value = self.bytes(self.remaining())?;
+            unknown.insert(tag, value);
+        }
+        Ok(())
+    }
+
+    /// Takes the count of an array, which is no more than the bytes that are left; `None` is null.
+    #[inline]
+    pub(super) fn count(&mut self) -> Result<Option<usize>> {
+        let start = self.input;
+        let count = self.array_len()?;
+        match count {
+            // no element is encoded in less than a byte
+            Some(n) if n > self.input.len() => {
+                let at = Self {
+                    input: start,
+                    ..*self
+                };
+                Err(at.error(DecodeErrorKind::UnexpectedEnd))
+            }
+            _ => Ok(count),
+        }
     }
 
     /// Returns `value` if nothing is left.

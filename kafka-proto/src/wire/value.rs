@@ -33,35 +33,81 @@ pub trait Wire: Default + PartialEq {
 
     /// Reads the `n` elements of an array; no more than there are bytes left.
     fn read_array(array: &mut Vec<Self>, r: &mut Reader<'_>, n: usize) -> Result<()> {
-        for read in 0..n {
+        let from = r.remaining();
+        while array.len() < n {
             if array.len() == array.capacity() {
-                // never more than the bytes that are left make likely, or than have come: the count may be a lie
-                let likely = r.remaining() / size_of::<Self>().max(1) + 1;
-                array.reserve_exact(likely.max(read).min(n - read));
+                let more = growth(from, r.remaining(), array.len(), size_of::<Self>());
+                array.reserve_exact(more.min(n - array.len()));
             }
             array.push(Self::default());
-            array.last_mut().map_or(Ok(()), |v| v.read(r))?;
+            if let [.., last] = &mut array[..] {
+                last.read(r)?;
+            }
         }
         Ok(())
     }
 
-    /// Writes the elements of an array.
+    /// Writes the elements of an array, as many as a count can say.
     fn write_array(array: &[Self], w: &mut Writer) {
-        array.iter().for_each(|v| v.write(w));
+        // every struct has a copy of this: a loop by pattern needs none of the iterators'
+        let (mut rest, mut written) = (array, 0);
+        while let [first, others @ ..] = rest
+            && written < MAX_LEN
+        {
+            first.write(w);
+            (rest, written) = (others, written + 1);
+        }
     }
+}
+
+/// For how many elements more an array makes room, never by its count alone, which may be a lie: for as many as the bytes
+/// that are left have if the others are like the first ones. Before there is a first one, as many as take no more memory than
+/// bytes are left.
+fn growth(from: usize, remaining: usize, read: usize, size: usize) -> usize {
+    let likely = match (from - remaining) as u64 {
+        0 => remaining / size.max(1),
+        used => (remaining as u64 * read as u64 / used) as usize,
+    };
+    // and by half at least: each time all that was read is copied
+    likely.max(read / 2) + 1
 }
 
 /// A value that can be null on the wire.
 pub trait Nullable: Wire {
-    /// Reads into a value that is still at its default; returns whether it was there.
+    /// Reads a value or null.
     ///
     /// # Errors
     ///
     /// As for [`Wire::read`].
-    fn read_nullable(&mut self, r: &mut Reader<'_>) -> Result<bool>;
+    fn read_nullable(r: &mut Reader<'_>) -> Result<Option<Self>>;
 
     /// Writes a value or null.
     fn write_nullable(value: Option<&Self>, w: &mut Writer);
+}
+
+/// A message, or a part of one with fields of its own.
+pub trait Struct: Wire {}
+
+impl<T: Struct> Nullable for T {
+    fn read_nullable(r: &mut Reader<'_>) -> Result<Option<Self>> {
+        let [marker] = r.array()?;
+        if marker >= 0x80 {
+            return Ok(None);
+        }
+        let mut value = Self::default();
+        value.read(r)?;
+        Ok(Some(value))
+    }
+
+    fn write_nullable(value: Option<&Self>, w: &mut Writer) {
+        match value {
+            None => w.put_slice(&[0xff]),
+            Some(value) => {
+                w.put_slice(&[1]);
+                value.write(w);
+            }
+        }
+    }
 }
 
 macro_rules! numbers {
@@ -118,16 +164,15 @@ impl Wire for Uuid {
 
 impl Nullable for String {
     #[inline]
-    fn read_nullable(&mut self, r: &mut Reader<'_>) -> Result<bool> {
+    fn read_nullable(r: &mut Reader<'_>) -> Result<Option<Self>> {
         let Some(n) = r.string_len()? else {
-            return Ok(false);
+            return Ok(None);
         };
         let start = r.clone();
         match str::from_utf8(r.take(n)?) {
-            Ok(text) => *self = text.to_owned(),
-            Err(_) => return Err(start.error(DecodeErrorKind::InvalidUtf8)),
+            Ok(text) => Ok(Some(text.to_owned())),
+            Err(_) => Err(start.error(DecodeErrorKind::InvalidUtf8)),
         }
-        Ok(true)
     }
 
     #[inline]
@@ -140,12 +185,11 @@ impl Nullable for String {
 
 impl Nullable for Bytes {
     #[inline]
-    fn read_nullable(&mut self, r: &mut Reader<'_>) -> Result<bool> {
-        let Some(n) = r.array_len()? else {
-            return Ok(false);
-        };
-        *self = r.bytes(n)?;
-        Ok(true)
+    fn read_nullable(r: &mut Reader<'_>) -> Result<Option<Self>> {
+        match r.array_len()? {
+            Some(n) => r.bytes(n).map(Some),
+            None => Ok(None),
+        }
     }
 
     #[inline]
@@ -161,63 +205,99 @@ impl Nullable for Bytes {
 
 impl<T: Wire> Nullable for Vec<T> {
     #[inline]
-    fn read_nullable(&mut self, r: &mut Reader<'_>) -> Result<bool> {
-        let start = r.clone();
-        let Some(n) = r.array_len()? else {
-            return Ok(false);
+    fn read_nullable(r: &mut Reader<'_>) -> Result<Option<Self>> {
+        let Some(n) = r.count()? else {
+            return Ok(None);
         };
-        // no element is encoded in less than a byte
-        if n > r.remaining() {
-            return Err(start.error(DecodeErrorKind::UnexpectedEnd));
-        }
-        T::read_array(self, r, n)?;
-        Ok(true)
+        let mut array = Self::new();
+        T::read_array(&mut array, r, n)?;
+        Ok(Some(array))
     }
 
     #[inline]
     fn write_nullable(value: Option<&Self>, w: &mut Writer) {
         w.put_array_len(value.map(Self::len));
-        T::write_array(value.map_or(&[], |v| &v[..v.len().min(MAX_LEN)]), w);
+        if let Some(array) = value {
+            T::write_array(array, w);
+        }
     }
 }
 
-macro_rules! never_null {
-    ($([$($t:ident)?] $ty:ty, $misfit:expr;)*) => {$(
-        impl $(<$t: Wire>)? Wire for $ty {
-            #[inline]
-            fn read(&mut self, r: &mut Reader<'_>) -> Result<()> {
-                // brokers do send null where the schema says never: read it as empty
-                self.read_nullable(r).map(drop)
-            }
+// brokers do send null where the schema says never: the types that can be null read it as empty
 
-            #[inline]
-            fn write(&self, w: &mut Writer) {
-                Self::write_nullable(Some(self), w);
-            }
-
-            fn misfit_in(&self, version: i16, flexible: bool) -> Option<&'static str> {
-                let misfit: fn(&Self, i16, bool) -> Option<&'static str> = $misfit;
-                misfit(self, version, flexible)
-            }
+impl Wire for String {
+    #[inline]
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<()> {
+        if let Some(value) = Self::read_nullable(r)? {
+            *self = value;
         }
-    )*};
+        Ok(())
+    }
+
+    #[inline]
+    fn write(&self, w: &mut Writer) {
+        Self::write_nullable(Some(self), w);
+    }
+
+    fn misfit_in(&self, _: i16, flexible: bool) -> Option<&'static str> {
+        (self.len() > max_string(flexible)).then_some("")
+    }
 }
 
-never_null! {
-    [] String, |text, _, flexible| (text.len() > max_string(flexible)).then_some("");
-    [] Bytes, |bytes, _, _| (bytes.len() > MAX_LEN).then_some("");
-    [T] Vec<T>, |array, version, flexible| match array.len() > MAX_LEN {
-        true => Some(""),
-        false => array.iter().find_map(|v: &T| v.misfit_in(version, flexible)),
-    };
+impl Wire for Bytes {
+    #[inline]
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<()> {
+        if let Some(value) = Self::read_nullable(r)? {
+            *self = value;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn write(&self, w: &mut Writer) {
+        Self::write_nullable(Some(self), w);
+    }
+
+    fn misfit_in(&self, _: i16, _: bool) -> Option<&'static str> {
+        (self.len() > MAX_LEN).then_some("")
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    #[inline]
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<()> {
+        match r.count()? {
+            Some(n) => T::read_array(self, r, n),
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn write(&self, w: &mut Writer) {
+        w.put_array_len(Some(self.len()));
+        T::write_array(self, w);
+    }
+
+    fn misfit_in(&self, version: i16, flexible: bool) -> Option<&'static str> {
+        if self.len() > MAX_LEN {
+            return Some("");
+        }
+        let mut rest = &self[..];
+        while let [first, others @ ..] = rest {
+            let misfit = first.misfit_in(version, flexible);
+            if misfit.is_some() {
+                return misfit;
+            }
+            rest = others;
+        }
+        None
+    }
 }
 
 impl<T: Nullable> Wire for Option<T> {
     #[inline]
     fn read(&mut self, r: &mut Reader<'_>) -> Result<()> {
-        if !self.insert(T::default()).read_nullable(r)? {
-            *self = None;
-        }
+        *self = T::read_nullable(r)?;
         Ok(())
     }
 
@@ -232,20 +312,17 @@ impl<T: Nullable> Wire for Option<T> {
 }
 
 /// Whether a field holds something other than its default.
-pub(crate) fn differs<T: PartialEq>(value: &T, default: T) -> bool {
-    *value != default
+#[allow(
+    clippy::nonminimal_bool,
+    reason = "`!=` is another function for each type"
+)]
+pub(crate) fn differs<T: PartialEq>(value: &T, default: &T) -> bool {
+    !(value == default)
 }
 
 /// The misfit of a field: what is wrong inside it, or it itself.
-pub(crate) fn name_misfit<T: Wire>(
-    value: &T,
-    version: i16,
-    flexible: bool,
-    name: &'static str,
-) -> Option<&'static str> {
-    value
-        .misfit_in(version, flexible)
-        .map(|inner| if inner.is_empty() { name } else { inner })
+pub(crate) fn name_misfit(inner: &'static str, name: &'static str) -> &'static str {
+    if inner.is_empty() { name } else { inner }
 }
 
 /// Writes a field in a version that has no null for it: empty stands in, as in the Java client.
@@ -256,15 +333,22 @@ pub(crate) fn write_never_null<T: Nullable>(value: &Option<T>, w: &mut Writer) {
     }
 }
 
+#[inline]
 fn max_string(flexible: bool) -> usize {
     if flexible { MAX_LEN } else { MAX_STRING }
 }
 
 /// The longest start of `text` that has at most `max` bytes.
+#[inline]
 fn cut(text: &str, max: usize) -> &str {
     if text.len() <= max {
         return text;
     }
+    cut_long(text, max)
+}
+
+#[cold]
+fn cut_long(text: &str, max: usize) -> &str {
     // a character has at most four bytes
     (max.saturating_sub(3)..=max)
         .rev()

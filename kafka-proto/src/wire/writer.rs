@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Wire;
+use super::{UnknownTags, Wire};
 
 /// Payloads from this length on are shared instead of copied.
 const SHARED: usize = 512;
@@ -22,6 +22,8 @@ pub struct Writer {
     /// Payloads, each with the place in the buffer where it belongs.
     shared: Vec<(usize, Bytes)>,
     shared_len: usize,
+    /// Payloads from this length on are shared.
+    share_from: usize,
     /// The version of the message; it decides which fields there are.
     pub version: i16,
     /// Whether lengths are compact and structs end with tagged fields.
@@ -48,9 +50,17 @@ impl Writer {
             buffer,
             shared: Vec::new(),
             shared_len: 0,
+            share_from: SHARED,
             version,
             flexible,
         }
+    }
+
+    /// Copies payloads, too: for what will be sent as one piece and takes its buffer back by
+    /// [`into_buffer`](Self::into_buffer).
+    pub fn in_one_piece(mut self) -> Self {
+        self.share_from = usize::MAX;
+        self
     }
 
     /// Leaves room for the length that stands before a frame.
@@ -83,7 +93,7 @@ impl Writer {
 
     /// Puts bytes as they are: short ones are copied, long ones are shared.
     pub fn put_bytes(&mut self, bytes: &Bytes) {
-        if bytes.len() < SHARED {
+        if bytes.len() < self.share_from {
             return self.put_slice(bytes);
         }
         self.shared_len += bytes.len();
@@ -129,16 +139,49 @@ impl Writer {
         self.put_uvarint(len.map_or(0, |n| n.min(MAX_LEN) as u32 + 1));
     }
 
+    /// Puts a varint before what was put from `start` on.
+    fn insert_uvarint(&mut self, start: usize, n: u32) {
+        // append it, then turn it to the front
+        let end = self.buffer.len();
+        self.put_uvarint(n);
+        let moved = self.buffer.len() - end;
+        self.buffer[start..].rotate_right(moved);
+        let later = self.shared.iter_mut().rev();
+        later
+            .take_while(|(at, _)| *at >= start)
+            .for_each(|(at, _)| *at += moved);
+    }
+
     /// Puts the tagged fields that end a flexible struct, in the order of their tags; `fields` puts each.
     #[inline]
-    pub fn tagged(&mut self, fields: impl FnOnce(&mut Tags<'_>)) {
+    pub fn tagged(&mut self, unknown: &UnknownTags, fields: impl FnOnce(&mut Tags<'_>)) {
         if self.flexible {
-            let count_at = self.buffer.len();
-            self.buffer.push(0);
-            fields(&mut Tags {
-                writer: self,
-                count_at,
-            });
+            let mut tags = self.begin_tags(unknown);
+            fields(&mut tags);
+            tags.end();
+        }
+    }
+
+    /// Ends a struct that knows no tagged fields.
+    #[inline]
+    pub fn end_struct(&mut self, unknown: &UnknownTags) {
+        if !self.flexible {
+            return;
+        }
+        match unknown.is_empty() {
+            true => self.buffer.push(0),
+            false => self.begin_tags(unknown).end(),
+        }
+    }
+
+    fn begin_tags<'a>(&'a mut self, unknown: &'a UnknownTags) -> Tags<'a> {
+        let count_at = self.buffer.len();
+        self.buffer.push(0);
+        Tags {
+            writer: self,
+            count_at,
+            count: 0,
+            unknown: unknown.as_slice(),
         }
     }
 
@@ -192,39 +235,64 @@ impl Writer {
 #[derive(Debug)]
 pub struct Tags<'a> {
     writer: &'a mut Writer,
-    /// Where their number stands, in one byte: no struct has as many as 128.
+    /// Where their number stands, at first in one byte.
     count_at: usize,
+    count: u32,
+    /// Those that are still to be put between the others, by tag.
+    unknown: &'a [(u32, Bytes)],
 }
 
 impl Tags<'_> {
-    /// Puts a field, unless it is at its default: then Kafka does not write it, nor must we.
+    /// Puts a field, unless it is at its default: then Kafka does not write it, nor must we. Tags ascend.
     pub fn put<T: Wire>(&mut self, tag: u32, value: &T, default: &T) {
+        self.put_unknown_below(Some(tag));
+        if let [(known, _), rest @ ..] = self.unknown
+            && *known == tag
+        {
+            self.unknown = rest;
+        }
         if value == default {
             return;
         }
+        self.count += 1;
         let w = &mut *self.writer;
-        if let Some(count) = w.buffer.get_mut(self.count_at) {
-            *count += 1;
-        }
         w.put_uvarint(tag);
         let (start, len_before) = (w.buffer.len(), w.len());
         value.write(w);
         let len = (w.len() - len_before).min(MAX_LEN) as u32;
-        // the size stands before the value and is known only now: append it, then turn it to the front
-        let end = w.buffer.len();
-        w.put_uvarint(len);
-        let moved = w.buffer.len() - end;
-        w.buffer[start..].rotate_right(moved);
-        w.shared
-            .iter_mut()
-            .rev()
-            .take_while(|(at, _)| *at >= start)
-            .for_each(|(at, _)| *at += moved);
+        // the size stands before the value and is known only now
+        w.insert_uvarint(start, len);
     }
 
     /// The version that is written.
     pub fn version(&self) -> i16 {
         self.writer.version
+    }
+
+    /// Puts those below `limit`, or all.
+    fn put_unknown_below(&mut self, limit: Option<u32>) {
+        while let [(tag, value), rest @ ..] = self.unknown
+            && limit.is_none_or(|limit| *tag < limit)
+        {
+            self.unknown = rest;
+            self.count += 1;
+            self.writer.put_uvarint(*tag);
+            self.writer.put_uvarint(value.len().min(MAX_LEN) as u32);
+            self.writer.put_bytes(value);
+        }
+    }
+
+    fn end(mut self) {
+        self.put_unknown_below(None);
+        let more = self.count >= 0x80;
+        let first = self.count as u8 & 0x7f | u8::from(more) << 7;
+        if let Some(place) = self.writer.buffer.get_mut(self.count_at) {
+            *place = first;
+        }
+        if more {
+            self.writer
+                .insert_uvarint(self.count_at + 1, self.count >> 7);
+        }
     }
 }
 
@@ -273,6 +341,26 @@ mod tests {
     }
 
     #[test]
+    fn in_one_piece_long_payloads_are_copied_into_the_buffer_that_was_given() {
+        let long = Bytes::from(vec![1; SHARED]);
+        let buffer = Vec::with_capacity(2_000);
+        let memory = buffer.as_ptr();
+        let mut w = Writer::with_buffer(buffer, 0, true).in_one_piece();
+        w.put_bytes(&long);
+        w.tagged(&UnknownTags::EMPTY, |tags| {
+            tags.put(1, &long, &Bytes::new())
+        });
+        let whole = w.clone().segments();
+        assert_eq!(whole.len(), 1);
+        let buffer = w.into_buffer();
+        assert_eq!(buffer.as_ptr(), memory);
+        assert_eq!(
+            buffer,
+            [&long[..], b"\x01\x01\x82\x04\x81\x04", &long].concat()
+        );
+    }
+
+    #[test]
     fn frames_begin_with_their_length_whatever_they_are_made_of() {
         let long = Bytes::from(vec![1; SHARED]);
         let mut w = Writer::with_buffer(b"before".to_vec(), 0, true);
@@ -293,7 +381,7 @@ mod tests {
         let long = Bytes::from(vec![1; SHARED]);
         let mut w = Writer::new(0, true);
         w.put_bytes(&long);
-        w.tagged(|tags| {
+        w.tagged(&UnknownTags::EMPTY, |tags| {
             tags.put(0, &0i32, &0);
             tags.put(1, &long, &Bytes::new());
             tags.put(300, &7i8, &0);
@@ -308,7 +396,7 @@ mod tests {
         .concat();
         assert_eq!(w.flatten(), expect);
         let mut classic = Writer::new(0, false);
-        classic.tagged(|tags| tags.put(0, &1i32, &0));
+        classic.tagged(&UnknownTags::EMPTY, |tags| tags.put(0, &1i32, &0));
         assert!(classic.is_empty());
     }
 }

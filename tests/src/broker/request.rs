@@ -101,7 +101,10 @@ pub(super) fn encode(
     let mut writer = Writer::new(version, api.is_flexible(version));
     // room for the length, so that a response without large fields is one buffer and never copied
     0i32.write(&mut writer);
-    let header = ResponseHeader { correlation_id };
+    let header = ResponseHeader {
+        correlation_id,
+        ..ResponseHeader::default()
+    };
     header.write(&mut writer, api.response_header(version));
     writer.flexible = api.is_flexible(version);
     response.encode(&mut writer);

@@ -492,6 +492,7 @@ impl Outbound {
             api_version: version,
             correlation_id: correlation,
             client_id: Some(config.client_id.clone()),
+            ..RequestHeader::default()
         };
         header.write(&mut w, api.request_header(version));
         w.flexible = api.is_flexible(version);

@@ -7,7 +7,7 @@ use twox::xxh32;
 
 /// Puts the right header checksum in a frame of magic 0.
 #[cfg_attr(not(feature = "lz4"), allow(unused_variables))]
-pub(super) fn mend_header_checksum(frame: &mut [u8]) {
+pub(in crate::record) fn mend_header_checksum(frame: &mut [u8]) {
     if let Some(at) = checksum_place(frame) {
         frame[at] = (xxh32(&frame[4..at]) >> 8) as u8;
     }

@@ -23,7 +23,8 @@ use thiserror::Error;
 pub use gzip::Gzip;
 #[cfg(feature = "lz4")]
 pub use lz4::Lz4;
-use lz4::{break_header_checksum, mend_header_checksum};
+use lz4::break_header_checksum;
+pub(super) use lz4::mend_header_checksum;
 #[cfg(feature = "snappy")]
 pub use snappy::Snappy;
 pub use work::{Compressor, Decompressor};
@@ -251,8 +252,8 @@ impl Codecs {
     /// Has `compression` written at `level`, clamped to what the codec knows: gzip 1 to 9 (default 6), zstd -7 to 4
     /// (default 3). Snappy and lz4 have none. Reading does not care.
     ///
-    /// The zstd levels above 4 of the C library save another 5 to 10 % at a fraction of the speed; register a codec of your
-    /// own for them.
+    /// The zstd levels above 4 save another 5 to 10 % at a fraction of the speed. They are those of the C library, which comes
+    /// with the feature `zstd-c`.
     ///
     /// # Errors
     ///

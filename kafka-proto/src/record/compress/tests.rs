@@ -74,6 +74,29 @@ fn levels_are_clamped_and_change_the_size() {
     assert_eq!(lz4.err(), Some(CodecError::NoLevels(Compression::Lz4)));
 }
 
+/// With the C library each level from 5 on is its own, and what it writes is read in pure Rust.
+#[cfg(feature = "zstd-c")]
+#[test]
+fn high_levels_of_zstd_read_back_and_save_something() {
+    let text = samples().swap_remove(3);
+    let size = |level| {
+        let codecs = Codecs::new().with_level(Compression::Zstd, level);
+        let mut compressor = Compressor::new(codecs.expect("built"), Compression::Zstd);
+        let mut size = 0;
+        // twice, as state is kept
+        for plain in [&text[..], &text[..1_000], &[], &text[..]] {
+            let data = compressor.compress(plain).expect("compressed");
+            let read = Codecs::new().decompress(Compression::Zstd, &data, plain.len());
+            assert!(read.expect("reads") == *plain, "level {level}");
+            size = data.len();
+        }
+        size
+    };
+    let sizes = [4, 5, 9, 19, 22].map(size);
+    assert!(sizes[4] < sizes[0] && sizes[3] < sizes[1], "{sizes:?}");
+    assert_eq!(size(99), sizes[4], "clamped");
+}
+
 /// Every prefix, and every byte changed: an error or other bytes, never a panic.
 #[test]
 fn damaged_data_never_panics_and_a_cut_is_noticed() {

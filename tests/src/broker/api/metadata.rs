@@ -138,8 +138,8 @@ impl Cluster {
             p.partition_index = index;
             p.leader_id = partition.leader.unwrap_or(-1);
             p.leader_epoch = partition.leader_epoch;
-            p.replica_nodes.clone_from(&partition.replicas);
-            p.isr_nodes.clone_from(&partition.isr);
+            p.replica_nodes = partition.replicas[..].into();
+            p.isr_nodes = partition.isr[..].into();
             p.offline_replicas = partition.replicas.iter().filter(is_down).copied().collect();
             if partition.leader.is_none() {
                 p.error_code = ErrorCode::LEADER_NOT_AVAILABLE.code();

@@ -1,0 +1,103 @@
+//! The fuzz body of the read buffer: a stream of frames, however it arrives.
+
+use bytes::Bytes;
+
+use super::frames::Frames;
+use crate::{
+    api::{AnyRequest, ApiKey, RequestHeader},
+    wire::Reader,
+};
+
+/// The longest frame that is taken here.
+const MAX: usize = 1 << 16;
+
+/// Feeds `data` behind its first byte in chunks that the first byte decides.
+///
+/// Nothing may panic, the room for the next read stays small whatever length is declared, and the frames and the error at
+/// their end are those of the stream, however it was cut. What a frame holds is read as a request with its header.
+pub fn frames(data: &[u8]) {
+    let Some((&seed, stream)) = data.split_first() else {
+        return;
+    };
+    let mut state = u32::from(seed) | 1 << 8;
+    let mut chunk = move || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        // most chunks are small
+        (state as usize >> 8) % (1 << (state % 12)) + 1
+    };
+    let mut expected = split(stream);
+    let mut frames = Frames::new(MAX);
+    let (mut rest, mut arrived) = (stream, 0);
+    while !rest.is_empty() {
+        let space = frames.space();
+        assert!(!space.is_empty() && space.len() <= (1 << 16).max(arrived) + MAX);
+        let n = chunk().min(space.len()).min(rest.len());
+        space[..n].copy_from_slice(&rest[..n]);
+        (rest, arrived) = (&rest[n..], arrived + n);
+        frames.filled(n);
+        loop {
+            match frames.poll_frame() {
+                Ok(Some(frame)) => {
+                    assert_eq!(expected.next(), Some(Some(&frame[..])));
+                    request(&frame);
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    assert_eq!(expected.next(), Some(None));
+                    return;
+                }
+            }
+        }
+    }
+    // all that was whole has been given out
+    assert!(expected.next().is_none());
+}
+
+/// The whole frames of a stream, and `None` where one announces a length that is not taken.
+fn split(mut stream: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    std::iter::from_fn(move || {
+        let (length, rest) = stream.split_first_chunk()?;
+        let length = usize::try_from(i32::from_be_bytes(*length)).ok();
+        let Some(length) = length.filter(|n| (4..=MAX).contains(n)) else {
+            return Some(None);
+        };
+        let frame;
+        (frame, stream) = rest.split_at_checked(length)?;
+        Some(Some(frame))
+    })
+}
+
+/// As a broker would: the first four bytes say how to read the others.
+fn request(frame: &Bytes) {
+    let Some([k1, k2, v1, v2]) = frame.first_chunk() else {
+        return;
+    };
+    let version = i16::from_be_bytes([*v1, *v2]);
+    let Ok(api) = ApiKey::try_from(i16::from_be_bytes([*k1, *k2])) else {
+        return;
+    };
+    let mut r = Reader::new(frame, version, api.is_flexible(version));
+    if RequestHeader::read(&mut r, api.request_header(version)).is_ok() {
+        let body = AnyRequest::decode(api, &mut r);
+        assert!(body.is_ok() || r.remaining() <= frame.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn frames_are_the_same_however_they_arrive() {
+        let mut stream = Vec::new();
+        for n in [4usize, 5, 300, 10_000, 65_536] {
+            stream.extend((n as u32).to_be_bytes());
+            stream.extend(vec![n as u8; n]);
+        }
+        stream.extend(b"HTTP/1.1 400");
+        for seed in 0..=255 {
+            super::frames(&[&[seed], &stream[..]].concat());
+            super::frames(&[&[seed], &stream[..stream.len() / 2]].concat());
+        }
+    }
+}
