@@ -1,5 +1,10 @@
-//! Compressed data of all codecs, and their round trips: among them the xerial framing of snappy and the frames of lz4.
+//! Compressed data of all codecs, and their round trips.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_proto::record::fuzz::codec(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_fuzz::bounded(
+    data,
+    64,
+    16 << 20,
+    kafka_proto::record::fuzz::codec
+));

@@ -2,4 +2,9 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_proto::record::fuzz::records(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_fuzz::bounded(
+    data,
+    64,
+    32 << 20,
+    kafka_proto::record::fuzz::records
+));

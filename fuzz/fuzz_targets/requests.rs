@@ -2,4 +2,9 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_proto::api::fuzz::request(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_fuzz::bounded(
+    data,
+    256,
+    16 << 10,
+    kafka_proto::api::fuzz::request
+));

@@ -1,0 +1,10 @@
+//! What members of a consumer group tell each other.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kafka_fuzz::bounded(
+    data,
+    256,
+    16 << 10,
+    kafka_proto::group::fuzz::protocol
+));
