@@ -42,6 +42,125 @@
 //! The executors of async-std and smol are global, on threads of their own, and live as long as the process: `connect`
 //! works wherever a future is polled, in a plain thread too. An executor of yours that is dropped ends its clients: they
 //! answer [`ErrorKind::Closed`].
+//!
+//! # A handle each
+//!
+//! ## Dialer
+//!
+//! Settings for connecting, and for what is not worth a client.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async_io::block_on(async {
+//! use std::time::Duration;
+//!
+//! use kafka_client_async_std::Dialer;
+//!
+//! let dialer = Dialer::new().client_id("billing").timeout(Duration::from_secs(5));
+//! let client = dialer.connect("kafka-1:9092,kafka-2:9092").await?;
+//! // for services that start before their broker
+//! let lazy = dialer.connect_lazy("kafka-1:9092")?;
+//! # drop((client, lazy));
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! ## Client
+//!
+//! The cluster: topics are created, any API is called, events are heard.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async_io::block_on(async {
+//! use kafka_client_async_std::{TopicConfig, api::metadata::MetadataRequest, connect};
+//!
+//! let client = connect("localhost:9092").await?;
+//! let orders = TopicConfig::new("orders").partitions(6).replication_factor(3);
+//! client.create_topics(&[orders]).await?;
+//! let cluster = client.call(MetadataRequest::default()).await?;
+//! println!("{} brokers", cluster.brokers.len());
+//! let mut events = client.events();
+//! while let Some(event) = events.next().await {
+//!     println!("{event:?}");
+//! }
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! ## Writer and Receipt
+//!
+//! Calls that wait for the outcome, and calls that hand over and look later. A slice is accepted whole or not at all.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async_io::block_on(async {
+//! use kafka_client_async_std::{Record, WriterConfig, connect};
+//!
+//! let client = connect("localhost:9092").await?;
+//! let writer = client.writer(WriterConfig::topic("orders"))?;
+//! let written = writer.write(Record::new("paid").key("order-17")).await?;
+//! println!("partition {}, offset {:?}", written.partition, written.offset);
+//! let receipt = writer.send(&[Record::new("a"), Record::new("b")]).await?;
+//! // ... other work ...
+//! for written in receipt.await? {
+//!     println!("offset {:?}", written.offset);
+//! }
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! ## Reader
+//!
+//! Message by message, or by batches, which costs the least there is.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async_io::block_on(async {
+//! use kafka_client_async_std::{ReaderConfig, StartOffset, connect};
+//!
+//! let client = connect("localhost:9092").await?;
+//! let config = ReaderConfig::topic("orders").start(StartOffset::First);
+//! let mut reader = client.reader(config)?;
+//! if let Some(message) = reader.read_message().await? {
+//!     println!("{}: {:?}", message.offset(), message.value());
+//! }
+//! let handle = reader.handle(); // ends the loop from elsewhere: handle.close()
+//! while let Some(batch) = reader.read_batch().await? {
+//!     for record in batch.iter() {
+//!         let record = record?;
+//!         println!("{}: {:?}", record.offset, record.value);
+//!     }
+//! }
+//! # drop(handle);
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! ## Conn and Batch
+//!
+//! One connection to one broker: what the others are built from.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async_io::block_on(async {
+//! use kafka_client_async_std::{Dialer, FetchLimits, Record, StartOffset};
+//!
+//! let mut conn = Dialer::new().dial_leader("localhost:9092", "orders", 0).await?;
+//! let written = conn.write_messages(&[Record::new("paid")]).await?;
+//! conn.seek(StartOffset::At(written.offset.unwrap_or(0))).await?;
+//! let batch = conn.read_batch(FetchLimits::default()).await?;
+//! for message in batch {
+//!     println!("{:?}", message?.value());
+//! }
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+
 
 mod clock;
 mod dial;

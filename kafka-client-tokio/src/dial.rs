@@ -1,7 +1,9 @@
 //! Connecting.
 
 use std::{
+    future::Future,
     hash::{BuildHasher, Hasher, RandomState},
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +18,7 @@ use tokio::{
     runtime::Handle,
 };
 
-use crate::{clock::TokioClock, drive};
+use crate::{clock::TokioClock, drive, open::Opener};
 
 const NO_RUNTIME: &str =
     "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
@@ -38,6 +40,7 @@ pub async fn connect(brokers: &str) -> Result<Client, Error> {
 #[derive(Clone, Debug)]
 pub struct Dialer {
     config: Config,
+    opener: Opener,
 }
 
 impl Default for Dialer {
@@ -51,6 +54,7 @@ impl Dialer {
     pub fn new() -> Self {
         Self {
             config: Config::without_brokers(),
+            opener: Opener::default(),
         }
     }
 
@@ -68,6 +72,46 @@ impl Dialer {
     pub fn configure(self, change: impl FnOnce(Config) -> Config) -> Self {
         Self {
             config: change(self.config),
+            ..self
+        }
+    }
+
+    /// Opens streams by a function of your own, from host and port, instead of lookup and TCP: through a proxy, by another
+    /// resolver, or to a cluster in memory. Default: `TcpStream::connect`.
+    ///
+    /// It is used for every connection of [`connect`](Self::connect), [`connect_lazy`](Self::connect_lazy),
+    /// [`dial`](Self::dial) and [`dial_leader`](Self::dial_leader), within [`timeout`](Self::timeout), and gets the
+    /// addresses that brokers advertise, too. An error of it is what the connection failed with; dropped before its end, it
+    /// is to leave nothing behind.
+    ///
+    /// All connections are then tasks of the runtime in which the client was made, so that a paused clock of it holds for
+    /// the whole client. On a runtime of one thread, code that blocks it then stops what keeps members in their
+    /// groups, too, which otherwise has a thread of its own.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use kafka_client_tokio::Dialer;
+    /// use tokio::net::TcpStream;
+    ///
+    /// // everything goes through a tunnel that ends on this host
+    /// let dialer = Dialer::new()
+    ///     .connector(|_host, port| async move { TcpStream::connect(("localhost", port)).await });
+    /// let client = dialer.connect("kafka-1:9092").await?;
+    /// # drop(client);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Source: acceptance TY-11, DI-08.
+    pub fn connector<F, S>(self, open: impl Fn(String, u16) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        Self {
+            opener: Opener::own(open),
+            ..self
         }
     }
 
@@ -136,7 +180,7 @@ impl Dialer {
         topic: &str,
         partition: i32,
     ) -> Result<Conn, Error> {
-        let runtime = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
+        Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let (conn, outbound, inbound) = Conn::new(
             self.config.clone(),
@@ -146,9 +190,7 @@ impl Dialer {
             topic,
             partition,
         )?;
-        let (read, write) = split(stream);
-        runtime.spawn(drive::write_loop(outbound, write, clock.clone()));
-        runtime.spawn(drive::read_loop(inbound, read, clock));
+        drive::spawn_loops(split(stream), outbound, inbound, clock);
         Ok(conn)
     }
 
@@ -157,7 +199,8 @@ impl Dialer {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let (client, control) =
             Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
-        drive::start(control, clock, &runtime).map_err(|_| Error::no_runtime(NO_THREAD))?;
+        drive::start(control, clock, self.opener.clone(), &runtime)
+            .map_err(|_| Error::no_runtime(NO_THREAD))?;
         Ok(client)
     }
 
@@ -172,7 +215,9 @@ impl Dialer {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let peer = address.to_string();
         let deadline = clock.now().instant + self.config.setup_limit();
-        let stream = drive::open((&address.host, address.port), deadline)
+        let stream = self
+            .opener
+            .open(&address.host, address.port, deadline)
             .await
             .map_err(|error| Error::unreachable(&peer, error))?;
         let (conn, outbound, inbound) = Conn::new(

@@ -12,11 +12,12 @@ use std::{
 
 use kafka_proto::client::{Clock, Control, Dial, Inbound, Outbound};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, split},
     runtime::{Builder, Handle, RuntimeFlavor},
-    time::{Sleep, sleep_until, timeout_at},
+    time::{Sleep, sleep_until},
 };
+
+use crate::open::{Opened, Opener};
 
 /// Writes or reads in a row before other tasks have their turn.
 const TURN: usize = 64;
@@ -28,9 +29,18 @@ const SLICES: usize = 64;
 /// On a runtime of one thread, user code that blocks it must not end a membership: there the control and its links go on
 /// by a thread of their own, and only links that carry records stay with the runtime. (All links on an own thread would
 /// cost every write two hops between threads.)
-pub(crate) fn start(control: Control, clock: Arc<dyn Clock>, runtime: &Handle) -> io::Result<()> {
-    if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
-        runtime.spawn(drive_control(control, clock, runtime.clone()));
+///
+/// Streams of the user's own making are all driven by `runtime`: its clock may be paused, and that of a thread of our own
+/// would go on.
+pub(crate) fn start(
+    control: Control,
+    clock: Arc<dyn Clock>,
+    opener: Opener,
+    runtime: &Handle,
+) -> io::Result<()> {
+    let is_one_thread = runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
+    if !is_one_thread || matches!(opener, Opener::Own(_)) {
+        runtime.spawn(drive_control(control, clock, opener, runtime.clone()));
         return Ok(());
     }
     let own = Builder::new_current_thread().enable_all().build()?;
@@ -40,7 +50,7 @@ pub(crate) fn start(control: Control, clock: Arc<dyn Clock>, runtime: &Handle) -
     let data = runtime.clone();
     let drive = move || {
         own.block_on(async {
-            let mut control = pin!(drive_control(control, clock, data));
+            let mut control = pin!(drive_control(control, clock, opener, data));
             let mut runtime_ended = pin!(ended(there));
             poll_fn(|cx| match runtime_ended.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(()),
@@ -65,7 +75,7 @@ async fn ended(mut end: DuplexStream) {
 }
 
 /// Drives a client until it ends; links that carry records are driven by `data`, the others where this runs.
-async fn drive_control(mut control: Control, clock: Arc<dyn Clock>, data: Handle) {
+async fn drive_control(mut control: Control, clock: Arc<dyn Clock>, opener: Opener, data: Handle) {
     let mut timer = Timer::default();
     while let Some(dial) = poll_fn(|cx| {
         loop {
@@ -78,16 +88,16 @@ async fn drive_control(mut control: Control, clock: Arc<dyn Clock>, data: Handle
     .await
     {
         match dial.carries_records() {
-            true => data.spawn(connect(dial, clock.clone())),
-            false => Handle::current().spawn(connect(dial, clock.clone())),
+            true => data.spawn(connect(dial, clock.clone(), opener.clone())),
+            false => Handle::current().spawn(connect(dial, clock.clone(), opener.clone())),
         };
     }
 }
 
 /// Makes a connection and drives it until it ends.
-async fn connect(mut dial: Dial, clock: Arc<dyn Clock>) {
+async fn connect(mut dial: Dial, clock: Arc<dyn Clock>, opener: Opener) {
     let opened = {
-        let mut opening = pin!(open((&dial.host, dial.port), dial.deadline));
+        let mut opening = pin!(opener.open(&dial.host, dial.port, dial.deadline));
         let inbound = &mut dial.inbound;
         poll_fn(|cx| match opening.as_mut().poll(cx) {
             Poll::Ready(stream) => Poll::Ready(Some(stream)),
@@ -103,41 +113,34 @@ async fn connect(mut dial: Dial, clock: Arc<dyn Clock>) {
     }
 }
 
-/// Looks up and connects, all by `deadline`.
-pub(crate) async fn open(address: (&str, u16), deadline: Instant) -> io::Result<TcpStream> {
-    let late = |_| {
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            "no connection within the set-up time-out",
-        )
-    };
-    let stream = timeout_at(deadline.into(), TcpStream::connect(address))
-        .await
-        .map_err(late)??;
-    // requests are written whole: waiting for more of them in the kernel only costs time
-    stream.set_nodelay(true)?;
-    Ok(stream)
+/// Starts the two loops of a connection.
+pub(crate) fn drive(stream: Opened, outbound: Outbound, inbound: Inbound, clock: Arc<dyn Clock>) {
+    match stream {
+        Opened::Tcp(stream) => {
+            let (read, write) = stream.into_split();
+            spawn_loops((read, write), outbound, inbound, clock);
+        }
+        Opened::Own(stream) => spawn_loops(split(stream), outbound, inbound, clock),
+    }
 }
 
-/// Starts the two loops of a connection.
-pub(crate) fn drive(
-    stream: TcpStream,
+/// Starts the two loops of a connection over the halves of its stream.
+pub(crate) fn spawn_loops(
+    (read, write): (
+        impl AsyncRead + Send + 'static,
+        impl AsyncWrite + Send + 'static,
+    ),
     outbound: Outbound,
     inbound: Inbound,
     clock: Arc<dyn Clock>,
 ) {
-    let (read, write) = stream.into_split();
     let runtime = Handle::current();
     runtime.spawn(write_loop(outbound, write, clock.clone()));
     runtime.spawn(read_loop(inbound, read, clock));
 }
 
 /// Writes what there is until the link ends; then closes the sending side.
-pub(crate) async fn write_loop(
-    mut outbound: Outbound,
-    write: impl AsyncWrite,
-    clock: Arc<dyn Clock>,
-) {
+async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, clock: Arc<dyn Clock>) {
     let mut write = pin!(write);
     let mut timer = Timer::default();
     poll_fn(|cx| {
@@ -181,7 +184,7 @@ fn poll_write(
 }
 
 /// Reads what comes until the link or the stream ends.
-pub(crate) async fn read_loop(mut inbound: Inbound, read: impl AsyncRead, clock: Arc<dyn Clock>) {
+async fn read_loop(mut inbound: Inbound, read: impl AsyncRead, clock: Arc<dyn Clock>) {
     let mut read = pin!(read);
     poll_fn(|cx| {
         if inbound.poll_closed(cx).is_ready() {
