@@ -28,7 +28,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -46,8 +46,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds a port for each running broker, tells the cluster, and serves.
-    pub fn start(cluster: Cluster) -> io::Result<Self> {
+    /// Binds a port for each running broker, tells the cluster, and serves. The cluster's clocks read what the system's does,
+    /// unless they are set already.
+    pub fn start(mut cluster: Cluster) -> io::Result<Self> {
+        cluster.start_clock(unix_ms());
         let state = State {
             listeners: cluster
                 .brokers()
@@ -647,4 +649,11 @@ impl Link {
     fn lock(&self) -> MutexGuard<'_, Out> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the system's clock reads.
+pub(crate) fn unix_ms() -> i64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = passed.ok().and_then(|p| i64::try_from(p.as_millis()).ok());
+    ms.unwrap_or(0)
 }

@@ -1,5 +1,7 @@
 //! The in-process broker, as raw frames meet it: no client of ours has a say in what is right.
 
+#[path = "broker/configs.rs"]
+mod configs;
 #[path = "broker/faults.rs"]
 mod faults;
 #[path = "broker/fixture.rs"]
@@ -29,7 +31,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
     ops::RangeInclusive,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::{Buf, Bytes};
@@ -51,11 +53,11 @@ use kafka_proto::{
         },
     },
     error::ErrorCode,
-    record::{BatchBuilder, BatchHeader, Batches, Record},
+    record::{BatchBuilder, BatchHeader, Batches, Codecs, Compression, Record, message_set},
     wire::{Reader, Uuid, Wire, Writer},
 };
 use kafka_testing::{
-    broker::{Cluster, Config, ConnId, Fault, Frames, NotKafka, Rule},
+    broker::{Cluster, Config, ConnId, Fault, Frames, NotKafka, Release, Rule},
     server::Server,
 };
 

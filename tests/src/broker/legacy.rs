@@ -2,7 +2,8 @@
 //!
 //! A log holds batches of magic 2 alone, as that of a Kafka with `log.message.format.version` 0.11 and later: what comes
 //! in as magic 0 or 1 is stored as one batch, and what goes out to an old client is written anew, uncompressed. Headers
-//! have no place there and are lost, as in Kafka (`AbstractRecords.downConvert`).
+//! have no place there and are lost, as in Kafka (`AbstractRecords.downConvert`). Unlike there, a time that the broker gave is
+//! not told from one that the producer gave.
 
 use bytes::Bytes;
 use kafka_proto::{

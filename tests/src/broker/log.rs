@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::{BufMut, Bytes};
 use kafka_proto::{
     error::ErrorCode,
-    record::{
-        BatchHeader, Batches, Codecs, Compression, Header, RecordError, RecordView, verify_crc,
-    },
+    record::{BatchHeader, Batches, Codecs, Compression, Header, RecordError, RecordView},
 };
 
 use super::{
+    append_rules::{AppendRules, check_batch, stamp},
     producer::{ProducerState, Verdict, judge},
     transactions::{Aborted, Transactions},
 };
@@ -32,6 +31,8 @@ pub struct PartitionLog {
     transactions: Transactions,
     /// How many records the followers are behind.
     lag: i64,
+    /// Whether too few replicas are in sync for the high watermark to move (`Partition.isUnderMinIsr`).
+    stalled: bool,
     high_watermark: i64,
 }
 
@@ -80,18 +81,9 @@ impl From<RecordView<'_>> for StoredRecord {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Appended {
     pub(super) base_offset: i64,
-    /// -1, but for a duplicate, as in `UnifiedLog.append`.
+    /// -1, but for `LogAppendTime` and for a duplicate, as in `UnifiedLog.append`.
     pub(super) log_append_time: i64,
     pub(super) duplicate: bool,
-}
-
-/// What a partition checks and keeps.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AppendRules {
-    pub(super) max_message_bytes: usize,
-    pub(super) check_records: bool,
-    pub(super) discard: bool,
-    pub(super) log_limit: Option<u64>,
 }
 
 /// The answer to a search by time.
@@ -113,6 +105,7 @@ impl PartitionLog {
             producers: BTreeMap::new(),
             transactions: Transactions::default(),
             lag: 0,
+            stalled: false,
             high_watermark: 0,
         }
     }
@@ -199,6 +192,12 @@ impl PartitionLog {
                     });
                 }
             }
+        }
+        let (header, batch) = match rules.append_time {
+            Some(unix_ms) => stamp(batch, &header, unix_ms),
+            None => (header, batch.clone()),
+        };
+        if header.producer_id >= 0 {
             let epoch = header.producer_epoch;
             let state = self
                 .producers
@@ -207,7 +206,7 @@ impl PartitionLog {
             state.record(&header, self.end_offset);
         }
         let base_offset = self.end_offset;
-        self.push(header, batch, leader_epoch);
+        self.push(header, &batch, leader_epoch);
         if rules.discard {
             self.batches.clear();
             self.start_offset = self.end_offset;
@@ -217,7 +216,7 @@ impl PartitionLog {
         }
         Ok(Appended {
             base_offset,
-            log_append_time: -1,
+            log_append_time: rules.append_time.unwrap_or(-1),
             duplicate: false,
         })
     }
@@ -254,8 +253,17 @@ impl PartitionLog {
         self.replicate();
     }
 
+    /// Sets whether too few replicas are in sync for the high watermark to move.
+    pub(super) fn set_stalled(&mut self, yes: bool) {
+        self.stalled = yes;
+        self.replicate();
+    }
+
     /// Followers have fetched what they may, by whole batches; the high watermark never goes back.
     fn replicate(&mut self) {
+        if self.stalled {
+            return;
+        }
         let reached = match self.lag {
             0 => self.end_offset,
             lag => {
@@ -314,6 +322,17 @@ impl PartitionLog {
             .is_some_and(|b| b.header.last_offset() < self.start_offset)
         {
             self.batches.pop_front();
+        }
+    }
+
+    /// Drops batches from the front whose latest record is older than a time, as far as followers have them; one without a
+    /// time ends it.
+    pub(super) fn expire_before(&mut self, unix_ms: i64) {
+        while let Some(header) = self.batches.front().map(|b| &b.header)
+            && (0..unix_ms).contains(&header.max_timestamp)
+            && header.next_offset() <= self.high_watermark
+        {
+            self.delete_before(header.next_offset());
         }
     }
 
@@ -574,42 +593,4 @@ fn take_record<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (record, after) = rest.split_at_checked(end)?;
     *rest = after;
     Some(record)
-}
-
-/// What `UnifiedLog.analyzeAndValidateRecords` and `LogValidator.validateBatch` look at, in their order.
-fn check_batch(batch: &Bytes, header: &BatchHeader, rules: &AppendRules) -> Result<(), ErrorCode> {
-    if header.base_offset != 0 {
-        return Err(ErrorCode::INVALID_RECORD);
-    }
-    if batch.len() > rules.max_message_bytes {
-        return Err(ErrorCode::MESSAGE_TOO_LARGE);
-    }
-    if !verify_crc(batch) {
-        return Err(ErrorCode::CORRUPT_MESSAGE);
-    }
-    let counted = i64::from(header.last_offset_delta) + 1;
-    if header.record_count <= 0 || counted != i64::from(header.record_count) {
-        return Err(ErrorCode::INVALID_RECORD);
-    }
-    if header.is_control() || header.producer_id >= 0 && header.base_sequence < 0 {
-        return Err(ErrorCode::INVALID_RECORD);
-    }
-    // `CompressionType.forId` throws what no error code stands for
-    if header.codec() > 4 {
-        return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
-    }
-    if header.attributes & BatchHeader::TRANSACTIONAL != 0 {
-        // what a partition answers that the coordinator did not add to a transaction
-        return Err(ErrorCode::INVALID_TXN_STATE);
-    }
-    if rules.check_records && !rules.discard && header.codec() == 0 {
-        let mut batches = Batches::new(batch.clone()).without_crc();
-        let sound = batches
-            .next()
-            .is_some_and(|b| b.is_ok_and(|b| b.iter().all(|r| r.is_ok())));
-        if !sound {
-            return Err(ErrorCode::INVALID_RECORD);
-        }
-    }
-    Ok(())
 }

@@ -17,6 +17,7 @@
 //! [appends](Cluster::append), and quotas what it [sets](Cluster::set_throttle). There is no security and no group yet.
 
 mod api;
+mod append_rules;
 mod config;
 mod connection;
 mod fault;
@@ -28,7 +29,9 @@ mod release;
 mod request;
 mod sessions;
 mod topic;
+mod topic_configs;
 mod transactions;
+mod wall_clock;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -51,6 +54,8 @@ use self::{
     fault::Rules,
     sessions::Sessions,
     topic::{Partition, Topics},
+    topic_configs::TopicConfigs,
+    wall_clock::WallClock,
 };
 
 /// Names a connection of a cluster; never used twice.
@@ -86,6 +91,7 @@ pub struct Cluster {
     closes: VecDeque<ConnId>,
     /// The last time that came in.
     now: Option<Instant>,
+    clock: WallClock,
     next_connection: u64,
     next_producer_id: i64,
     /// How long the answers to an API are throttled.
@@ -132,6 +138,7 @@ impl Cluster {
             responses: VecDeque::new(),
             closes: VecDeque::new(),
             now: None,
+            clock: WallClock::default(),
             next_connection: 0,
             next_producer_id: 0,
             throttles: BTreeMap::new(),
@@ -212,6 +219,21 @@ impl Cluster {
         broker.port = port;
     }
 
+    /// Sets what the clocks of all brokers read now, in Unix ms; they run on with the time that comes in. It is what records
+    /// get where `message.timestamp.type` is LogAppendTime, and what `retention.ms` counts from. A
+    /// [`Server`](crate::server::Server) and the simulator set it where nobody has; a machine alone begins at 0.
+    pub fn set_clock(&mut self, unix_ms: i64) {
+        self.clock.set(unix_ms, self.now);
+        self.topics.expire(unix_ms);
+    }
+
+    /// Sets the clocks if nobody has.
+    pub(crate) fn start_clock(&mut self, unix_ms: i64) {
+        if !self.clock.is_set {
+            self.set_clock(unix_ms);
+        }
+    }
+
     /// Says in which rack a broker stands. From then on leaders send consumers that name a rack, in Fetch from version 11
     /// on, to a replica in sync there (KIP-392); without a rack, as in the beginning, nobody is sent elsewhere.
     #[track_caller]
@@ -235,7 +257,13 @@ impl Cluster {
         self.create_topic_with(name, partitions, &[])
     }
 
-    /// As [`create_topic`](Self::create_topic), with topic configs such as `max.message.bytes`.
+    /// As [`create_topic`](Self::create_topic), with topic configs. Those that do something are `max.message.bytes`,
+    /// `message.timestamp.type`, `min.insync.replicas`, `retention.ms` (by batch and at once, where Kafka takes minutes and
+    /// whole segments), and `compression.type=zstd` for old consumers.
+    ///
+    /// # Panics
+    ///
+    /// As [`create_topic`](Self::create_topic), and where Kafka refuses a config.
     #[track_caller]
     pub fn create_topic_with(
         &mut self,
@@ -255,9 +283,10 @@ impl Cluster {
             "topic `{name}` needs at least one partition, not {partitions}"
         );
         let assignment = self.assign(0, partitions, self.config.replication_factor());
-        let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
-        self.topics
-            .insert(name, assignment, configs.iter().map(owned).collect())
+        match TopicConfigs::parse(configs.iter().map(|(name, value)| (*name, Some(*value)))) {
+            Ok(configs) => self.topics.insert(name, assignment, configs),
+            Err(fault) => panic!("topic `{name}`: {fault}"),
+        }
     }
 
     /// Deletes a topic. Created again, it has another id.
@@ -280,9 +309,9 @@ impl Cluster {
         };
         let more = self.assign(have, total - have, self.config.replication_factor());
         if let Some(topic) = self.topics.get_mut(name) {
-            topic
-                .partitions
-                .extend(more.into_iter().map(Partition::new));
+            let min_insync = topic.configs.min_insync_replicas;
+            let new = |replicas| Partition::new(replicas, min_insync);
+            topic.partitions.extend(more.into_iter().map(new));
         }
     }
 
@@ -588,6 +617,8 @@ impl Cluster {
 
     fn advance_time(&mut self, now: Instant) {
         self.now = self.now.max(Some(now));
+        self.clock.run(now);
+        self.topics.expire(self.clock.unix_ms(self.now));
     }
 
     #[track_caller]

@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use kafka_proto::{error::ErrorCode, wire::Uuid};
 
-use super::{
-    ConnId,
-    log::{AppendRules, PartitionLog},
-};
+use super::{ConnId, append_rules::AppendRules, log::PartitionLog, topic_configs::TopicConfigs};
 
 /// Every topic of a cluster, by name and by id.
 #[derive(Debug, Default)]
@@ -17,13 +14,15 @@ pub(super) struct Topics {
     names: BTreeMap<[u8; 16], String>,
     /// How many were ever created: a topic that is created again gets another id.
     created: u64,
+    /// Whether a topic was ever created whose records grow too old.
+    expiring: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) id: Uuid,
     pub(super) partitions: Vec<Partition>,
-    pub(super) configs: BTreeMap<String, String>,
+    pub(super) configs: TopicConfigs,
 }
 
 #[derive(Debug)]
@@ -33,6 +32,7 @@ pub(super) struct Partition {
     pub(super) replicas: Vec<i32>,
     /// The brokers that may lead. The last one stays when it stops, as without unclean elections in Kafka.
     pub(super) isr: Vec<i32>,
+    min_insync: usize,
     pub(super) log: PartitionLog,
     /// Who has the log up to its end: the leader, or the last one. The others have it up to the high watermark.
     holder: Option<i32>,
@@ -46,11 +46,14 @@ impl Topics {
         &mut self,
         name: &str,
         assignment: Vec<Vec<i32>>,
-        configs: BTreeMap<String, String>,
+        configs: TopicConfigs,
     ) -> Uuid {
         self.created += 1;
+        self.expiring |= configs.retention_ms.is_some();
         let id = topic_id(name, self.created);
-        let partitions = assignment.into_iter().map(Partition::new).collect();
+        let min_insync = configs.min_insync_replicas;
+        let partition = |replicas| Partition::new(replicas, min_insync);
+        let partitions = assignment.into_iter().map(partition).collect();
         self.names.insert(id.0, name.to_owned());
         self.by_name.insert(
             name.to_owned(),
@@ -120,6 +123,21 @@ impl Topics {
         self.by_name.values_mut().flat_map(|t| &mut t.partitions)
     }
 
+    /// Drops what is older than its topic keeps records.
+    pub(super) fn expire(&mut self, unix_ms: i64) {
+        if !self.expiring {
+            return;
+        }
+        for topic in self.by_name.values_mut() {
+            let Some(age) = topic.configs.retention_ms else {
+                continue;
+            };
+            for partition in &mut topic.partitions {
+                partition.log.expire_before(unix_ms.saturating_sub(age));
+            }
+        }
+    }
+
     /// A topic whose name makes the same metric names: '.' and '_' are the same there (`Topic.hasCollision`).
     pub(super) fn collision(&self, name: &str) -> Option<&str> {
         let folded = |s: &str| s.replace('.', "_");
@@ -132,9 +150,6 @@ impl Topics {
 }
 
 impl Topic {
-    /// `log.message.max.bytes`: 1 MiB and the 12 bytes before a batch's length counts.
-    const MAX_MESSAGE_BYTES: usize = 1_048_588;
-
     pub(super) fn partition(&self, index: i32) -> Option<&Partition> {
         self.partitions.get(usize::try_from(index).ok()?)
     }
@@ -142,27 +157,26 @@ impl Topic {
     pub(super) fn partition_mut(&mut self, index: i32) -> Option<&mut Partition> {
         self.partitions.get_mut(usize::try_from(index).ok()?)
     }
-
-    /// The largest batch that this topic takes, its header counted.
-    pub(super) fn max_message_bytes(&self) -> usize {
-        self.configs
-            .get("max.message.bytes")
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(Self::MAX_MESSAGE_BYTES)
-    }
 }
 
 impl Partition {
-    pub(super) fn new(replicas: Vec<i32>) -> Self {
+    pub(super) fn new(replicas: Vec<i32>, min_insync: usize) -> Self {
         Self {
             leader: replicas.first().copied(),
             leader_epoch: 0,
             isr: replicas.clone(),
             log: PartitionLog::new(0),
             holder: replicas.first().copied(),
+            // more than there are cannot be asked for (`Partition.effectiveMinIsr`)
+            min_insync: min_insync.min(replicas.len()),
             replicas,
             waiting: BTreeSet::new(),
         }
+    }
+
+    /// Whether fewer replicas are in sync than the topic wants.
+    fn is_under_min_isr(&self) -> bool {
+        self.isr.len() < self.min_insync
     }
 
     /// Whether `broker` leads this partition, for a client that knows `epoch` of its leader (-1: no matter).
@@ -193,10 +207,14 @@ impl Partition {
     pub(super) fn append(
         &mut self,
         broker: i32,
+        acks: i16,
         batch: &Bytes,
         rules: &AppendRules,
     ) -> Result<super::log::Appended, ErrorCode> {
         self.check_leader(broker, -1)?;
+        if acks == -1 && self.is_under_min_isr() {
+            return Err(ErrorCode::NOT_ENOUGH_REPLICAS);
+        }
         self.log.append(batch, self.leader_epoch, rules)
     }
 
@@ -217,6 +235,7 @@ impl Partition {
         if !self.isr.contains(&leader) {
             self.isr.push(leader);
         }
+        self.log.set_stalled(self.is_under_min_isr());
     }
 
     /// Returns whether the leader changed.
@@ -224,6 +243,7 @@ impl Partition {
         if self.isr.len() > 1 {
             self.isr.retain(|b| *b != broker);
         }
+        self.log.set_stalled(self.is_under_min_isr());
         if self.leader != Some(broker) {
             return false;
         }
@@ -231,7 +251,7 @@ impl Partition {
         true
     }
 
-    /// Returns whether the leader changed.
+    /// Returns whether the leader changed, or the high watermark moved.
     pub(super) fn broker_started(&mut self, broker: i32) -> bool {
         if !self.replicas.contains(&broker) {
             return false;
@@ -244,7 +264,9 @@ impl Partition {
         if self.leader.is_some() && !self.isr.contains(&broker) {
             self.isr.push(broker);
         }
-        elected
+        let before = self.log.high_watermark();
+        self.log.set_stalled(self.is_under_min_isr());
+        elected || self.log.high_watermark() > before
     }
 }
 

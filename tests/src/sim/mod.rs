@@ -116,6 +116,7 @@ impl Sim {
         }
         let shuffle = faults.shuffle.then(|| Chance::new(seed, "turns"));
         let clock = Arc::new(VirtualClock::new());
+        cluster.start_clock(clock.now().unix_ms);
         let network = Network::new(cluster, clock.clone(), faults, seed);
         Self(Handle {
             network: Rc::new(RefCell::new(network)),

@@ -132,3 +132,24 @@ fn garbage_and_broken_scripts_end_one_connection_only() {
     drop(server);
     assert!(bystander.is_closed());
 }
+
+#[test]
+fn the_clock_is_that_of_the_system_unless_it_was_set() {
+    let stamped = |clock: Option<i64>| {
+        let mut cluster = Cluster::new(Config::new());
+        let configs = [("message.timestamp.type", "LogAppendTime")];
+        cluster.create_topic_with("t", 1, &configs);
+        if let Some(unix_ms) = clock {
+            cluster.set_clock(unix_ms);
+        }
+        let server = Server::start(cluster).expect("ports");
+        let mut socket = Socket::connect(server.port(1));
+        let answer = socket.call(9, &produce("t", 0, batch(&["a"])));
+        answer.responses[0].partition_responses[0].log_append_time_ms
+    };
+    let minute = 60_000;
+    assert!((1_000..1_000 + minute).contains(&stamped(Some(1_000))));
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = passed.expect("after 1970").as_millis() as i64;
+    assert!((now..now + minute).contains(&stamped(None)));
+}

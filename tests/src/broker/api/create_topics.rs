@@ -8,7 +8,8 @@
 //!   assignment with holes, unknown brokers or uneven lists (INVALID_REPLICA_ASSIGNMENT); unknown or broken configs
 //!   (INVALID_CONFIG).
 //! - `validate_only` does all but create; it answers no topic id, where Kafka answers one that it throws away.
-//! - Configs are kept; the ones that do something are `max.message.bytes` and nothing else yet.
+//! - Configs are kept; those that do something are `max.message.bytes`, `message.timestamp.type`, `min.insync.replicas`,
+//!   `retention.ms`, and `compression.type=zstd` for old consumers (nothing is compressed anew).
 //! - A `timeout_ms` of 0 is REQUEST_TIMED_OUT; otherwise nothing takes time.
 //! - Not done: the answer lists the configs that were given, not all there are.
 
@@ -25,7 +26,7 @@ use kafka_proto::{
     error::ErrorCode,
 };
 
-use super::super::{Cluster, topic::name_fault};
+use super::super::{Cluster, topic::name_fault, topic_configs::TopicConfigs};
 
 pub(super) const VERSIONS: RangeInclusive<i16> = 0..=7;
 
@@ -38,7 +39,7 @@ struct Refusal(ErrorCode, String);
 /// A topic as it will be.
 struct Plan {
     assignment: Vec<Vec<i32>>,
-    configs: BTreeMap<String, String>,
+    configs: TopicConfigs,
 }
 
 impl Cluster {
@@ -101,11 +102,10 @@ impl Cluster {
             true => self.spread(topic)?,
             false => self.given(topic)?,
         };
-        let mut configs = BTreeMap::new();
-        for config in &topic.configs {
-            let value = check_config(&config.name, config.value.as_deref())?;
-            configs.insert(config.name.clone(), value.to_owned());
-        }
+        let given = topic.configs.iter();
+        let given = given.map(|c| (&c.name[..], c.value.as_deref()));
+        let configs = TopicConfigs::parse(given)
+            .map_err(|fault| Refusal(ErrorCode::INVALID_CONFIG, fault))?;
         Ok(Plan {
             assignment,
             configs,
@@ -228,63 +228,5 @@ fn config_entry((name, value): (&String, &String)) -> CreatableTopicConfigs {
     })
 }
 
-fn check_config<'a>(name: &str, value: Option<&'a str>) -> Result<&'a str, Refusal> {
-    let refuse = |why| Err(Refusal(ErrorCode::INVALID_CONFIG, why));
-    if !TOPIC_CONFIGS.contains(&name) {
-        return refuse(format!("Unknown topic config name: {name}"));
-    }
-    let Some(value) = value else {
-        return refuse(format!(
-            "Null value not supported for topic configs: {name}"
-        ));
-    };
-    if name == "max.message.bytes" {
-        let fault = match value.trim().parse::<i32>() {
-            Ok(0..) => return Ok(value.trim()),
-            Ok(_) => "Value must be at least 0",
-            Err(_) => "Not a number of type INT",
-        };
-        return refuse(format!(
-            "Invalid value {value} for configuration {name}: {fault}"
-        ));
-    }
-    Ok(value.trim())
-}
-
 /// What the controller of Kafka allows in one request (`ReplicationControlManager.MAX_PARTITIONS_PER_BATCH`).
 const MOST_PARTITIONS: i32 = 10_000;
-
-/// `TopicConfig` of Kafka 4.
-const TOPIC_CONFIGS: &[&str] = &[
-    "cleanup.policy",
-    "compression.gzip.level",
-    "compression.lz4.level",
-    "compression.type",
-    "compression.zstd.level",
-    "delete.retention.ms",
-    "file.delete.delay.ms",
-    "flush.messages",
-    "flush.ms",
-    "follower.replication.throttled.replicas",
-    "index.interval.bytes",
-    "leader.replication.throttled.replicas",
-    "local.retention.bytes",
-    "local.retention.ms",
-    "max.compaction.lag.ms",
-    "max.message.bytes",
-    "message.timestamp.after.max.ms",
-    "message.timestamp.before.max.ms",
-    "message.timestamp.type",
-    "min.cleanable.dirty.ratio",
-    "min.compaction.lag.ms",
-    "min.insync.replicas",
-    "preallocate",
-    "remote.storage.enable",
-    "retention.bytes",
-    "retention.ms",
-    "segment.bytes",
-    "segment.index.bytes",
-    "segment.jitter.ms",
-    "segment.ms",
-    "unclean.leader.election.enable",
-];

@@ -12,6 +12,8 @@
 //! - Sessions (KIP-227): `broker/sessions.rs`.
 //! - Where the broker has a [rack](crate::broker::Cluster::set_rack), a consumer that names another one is sent to a replica
 //!   in sync in its own, if there is one (`RackAwareReplicaSelector`).
+//! - Below version 10 a topic with `compression.type=zstd` is UNSUPPORTED_COMPRESSION_TYPE; in others, what a producer wrote
+//!   as zstd goes out as it is from version 4 on, and is refused below it.
 //! - Versions 0 to 3 get message sets instead, of magic 0, from version 2 on of magic 1, with whole messages only: also
 //!   where Kafka would have cut the first one (versions 0 to 2 have no `max_bytes`).
 //! - Not done: diverging epochs (`last_fetched_epoch`); requests of followers are answered as those of consumers; zstd is not
@@ -29,7 +31,7 @@ use kafka_proto::{
         },
     },
     error::ErrorCode,
-    record::next_offset,
+    record::{Batches, next_offset},
 };
 
 use super::{
@@ -166,6 +168,11 @@ impl Cluster {
             .log
             .read(wanted.fetch_offset, until, limit, budget.at_least_one);
         let records = match request.version {
+            // Kafka has read, and counted, when it notices (`KafkaApis.handleFetchRequest`)
+            ..=9 if self.is_zstd(request, topic, &records) => {
+                budget.bytes = budget.bytes.saturating_sub_unsigned(records.len() as u32);
+                return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+            }
             0..=1 => downgraded(records, 0),
             2..=3 => downgraded(records, 1),
             _ => records,
@@ -215,6 +222,17 @@ impl Cluster {
             true => Ok(partition),
             false => Err(ErrorCode::OFFSET_OUT_OF_RANGE),
         }
+    }
+
+    /// Whether a consumer that does not know zstd must not get this: a topic that is meant to be zstd, or, where batches
+    /// are written anew for it, one of them.
+    fn is_zstd(&self, request: &Request, topic: &FetchTopic, records: &Bytes) -> bool {
+        let named = self.topics.get(&topic.topic);
+        if named.is_some_and(|topic| topic.configs.zstd) {
+            return true;
+        }
+        let mut batches = Batches::new(records.clone()).without_crc();
+        request.version <= 3 && batches.any(|b| b.is_ok_and(|b| b.header().codec() == 4))
     }
 
     /// The replica in sync in the rack of a consumer, if the leader stands in another one.

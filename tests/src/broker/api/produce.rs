@@ -6,11 +6,15 @@
 //! - The checks and their order are those of `ProduceRequest.validateRecords`, `UnifiedLog.append` and `LogValidator`:
 //!   exactly one batch, magic 2, base offset 0, size within `max.message.bytes`, checksum, counts, no control batch, the
 //!   records inside if they are not compressed. Sequence rules: `broker/producer.rs`.
+//! - With acks -1 and fewer replicas in sync than `min.insync.replicas`: NOT_ENOUGH_REPLICAS, and nothing is written. What
+//!   others write meanwhile is not read before enough are back, as from Kafka 3.7 on.
+//! - Where `message.timestamp.type` is LogAppendTime, batches get the time of the broker's
+//!   [clock](crate::broker::Cluster::set_clock), and the answer tells it.
 //! - Who asks the wrong broker is told the right one from version 10 on (KIP-951).
 //! - Null records are INVALID_RECORD, where Kafka 4.3 never answers.
 //! - Versions 0 to 2 carry a message set of magic 0 or 1, which is stored as one batch of magic 2.
 //! - Not done: records inside compressed batches are not looked at; transactions (INVALID_TXN_STATE, or
-//!   TRANSACTIONAL_ID_AUTHORIZATION_FAILED for the whole request if it names no transactional id); timestamps are neither checked nor replaced (`message.timestamp.type`); `min.insync.replicas`; quotas.
+//!   TRANSACTIONAL_ID_AUTHORIZATION_FAILED for the whole request if it names no transactional id); timestamps are not checked; quotas.
 
 use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
@@ -31,8 +35,9 @@ use kafka_proto::{
 use super::{
     super::{
         Cluster, ConnId,
+        append_rules::AppendRules,
         legacy::{is_message_set, upgraded},
-        log::{AppendRules, Appended},
+        log::Appended,
         request::Request,
     },
     Outcome,
@@ -182,7 +187,8 @@ impl Cluster {
         let topic = self
             .topics
             .resolve_mut(&topic.name, topic.topic_id, request.version >= 13)?;
-        let max_message_bytes = topic.max_message_bytes();
+        let (max_message_bytes, append_time) =
+            (topic.configs.max_message_bytes, topic.configs.append_time);
         let partition = topic
             .partition_mut(data.index)
             .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
@@ -195,8 +201,9 @@ impl Cluster {
             check_records: self.config.check_records,
             discard: self.config.discard,
             log_limit: self.config.log_limit,
+            append_time: append_time.then(|| self.clock.unix_ms(self.now)),
         };
-        let appended = partition.append(request.broker, &batch, &rules);
+        let appended = partition.append(request.broker, acks, &batch, &rules);
         let log_start_offset = partition.log.start_offset();
         let appended = appended.map_err(|code| Refusal::by_log(code, log_start_offset))?;
         if !appended.duplicate {
