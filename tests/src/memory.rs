@@ -1,36 +1,44 @@
 //! A cluster in memory, for tokio: streams instead of sockets, and tokio's time instead of the system's.
 //!
-//! Under a paused clock (`start_paused`) an hour of waiting passes at once, on both sides of a stream.
+//! Under a paused clock (`start_paused`) an hour of waiting passes at once, on both sides of a stream. A whole client lives
+//! in memory by [`Memory::connector`]:
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use kafka_testing::{broker::{Cluster, Config}, memory::Memory};
-//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use kafka_client_tokio::{Dialer, Record};
+//! use kafka_proto::api::ApiKey;
+//! use kafka_testing::{broker::{Cluster, Config, Fault, Rule}, memory::Memory};
+//! use tokio::time::Instant;
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> std::io::Result<()> {
-//! let mut cluster = Cluster::new(Config::new());
-//! cluster.create_topic("orders", 1);
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut cluster = Cluster::new(Config::new().brokers(3));
+//! cluster.create_topic("orders", 6);
 //! let memory = Memory::new(cluster);
-//! let mut stream = memory.connect(1);
-//! // whatever speaks Kafka takes the stream; here, ApiVersions 0 by hand
-//! stream.write_all(b"\0\0\0\x0c\0\x12\0\0\0\0\0\x01\0\x02me").await?;
-//! let length = stream.read_i32().await?;
-//! assert!(length > 0);
+//! let dialer = Dialer::new().connector(memory.connector());
+//! let client = dialer.connect(&memory.bootstrap()).await?;
+//! // the broker takes its time
+//! let late = Fault::DelayResponse(Duration::from_secs(20));
+//! memory.cluster().inject(Rule::new(late).api(ApiKey::Produce));
+//! let begin = Instant::now();
+//! client.writer("orders")?.write(Record::new("paid")).await?;
+//! assert!(begin.elapsed() >= Duration::from_secs(20));
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! What speaks Kafka over any stream takes one of [`Memory::connect`].
 
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    future::Future,
+    future::{Future, Ready, ready},
     io,
     ops::{Deref, DerefMut},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{self, Context, Poll, Waker},
 };
 
 use bytes::{Buf, Bytes};
@@ -39,7 +47,10 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::broker::{Cluster, ConnId, Frames};
+use crate::{
+    broker::{Cluster, ConnId, Frames},
+    server::unix_ms,
+};
 
 /// A cluster and the streams to it. Clones are the same cluster.
 #[derive(Clone, Debug)]
@@ -74,8 +85,9 @@ pub struct Stream {
 }
 
 impl Memory {
-    /// Puts a cluster into memory.
-    pub fn new(cluster: Cluster) -> Self {
+    /// Puts a cluster into memory. Its clocks read what the system's does, unless they are set already.
+    pub fn new(mut cluster: Cluster) -> Self {
+        cluster.start_clock(unix_ms());
         Self(Arc::new(Mutex::new(State {
             cluster,
             links: BTreeMap::new(),
@@ -104,17 +116,42 @@ impl Memory {
 
     /// Connects to the broker that says it is at this address; `None` if none says so.
     pub fn dial(&self, host: &str, port: u16) -> Option<Stream> {
-        let state = self.lock();
-        let mut brokers = state.cluster.brokers();
-        let found = brokers.find(|id| state.cluster.address(*id) == (host, port))?;
-        drop(brokers);
-        drop(state);
+        let found = self.lock().find(host, port)?;
         Some(self.connect(found))
+    }
+
+    /// What a client opens its streams by instead of TCP: it is refused where no broker says it is, or the one there is
+    /// stopped. Fits `Dialer::connector` of kafka-client-tokio.
+    pub fn connector(
+        &self,
+    ) -> impl Fn(String, u16) -> Ready<io::Result<Stream>> + Clone + Send + Sync + 'static {
+        let memory = self.clone();
+        move |host, port| ready(memory.dial_running(&host, port))
+    }
+
+    /// The addresses of all brokers, as clients want them: `"a:9092,b:9092"`.
+    pub fn bootstrap(&self) -> String {
+        let state = self.lock();
+        let address = |id| {
+            let (host, port) = state.cluster.address(id);
+            format!("{host}:{port}")
+        };
+        let all: Vec<_> = state.cluster.brokers().map(address).collect();
+        all.join(",")
     }
 
     /// Locks the cluster, to look at it or to change it.
     pub fn cluster(&self) -> ClusterGuard<'_> {
         ClusterGuard(self.lock())
+    }
+
+    fn dial_running(&self, host: &str, port: u16) -> io::Result<Stream> {
+        let state = self.lock();
+        let found = state.find(host, port);
+        let running = found.filter(|id| state.cluster.is_running(*id));
+        drop(state);
+        let running = running.ok_or(io::ErrorKind::ConnectionRefused)?;
+        Ok(self.connect(running))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -123,6 +160,12 @@ impl Memory {
 }
 
 impl State {
+    /// The broker that says it is there.
+    fn find(&self, host: &str, port: u16) -> Option<i32> {
+        let is_there = |id: &i32| self.cluster.address(*id) == (host, port);
+        self.cluster.brokers().find(is_there)
+    }
+
     /// Hands out what the cluster wants, and wakes who gets something.
     fn settle(&mut self) {
         while let Some((id, frame)) = self.cluster.poll_response() {
@@ -206,7 +249,7 @@ impl AsyncRead for Stream {
             let Some(sleep) = &mut this.sleep else {
                 return Poll::Pending;
             };
-            std::task::ready!(sleep.as_mut().poll(cx));
+            task::ready!(sleep.as_mut().poll(cx));
             this.sleep = None;
             let mut state = this.memory.lock();
             state.cluster.handle_timeout(Instant::now().into_std());
