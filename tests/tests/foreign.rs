@@ -6,12 +6,15 @@ mod common;
 use std::{
     collections::BTreeMap,
     io::Write,
+    ops::Range,
     process::{Command, Stdio},
 };
 
+use bytes::Bytes;
+use kafka_proto::record::{BatchBuilder, BatchHeader, Record};
 use kafka_testing::{
     broker::{Cluster, Config, Release},
-    kafka::{KafkaVersion, Peer},
+    kafka::{Checksum, KafkaVersion, Peer},
     server::Server,
 };
 use libtest_mimic::{Arguments, Trial};
@@ -53,6 +56,11 @@ fn main() {
         "java_reads_a_compacted_log_to_its_end",
         newest,
         java_compacted,
+    ));
+    trials.push(kafka_trial(
+        "java_reads_what_transactions_committed",
+        newest,
+        java_transactions,
     ));
     trials.push(kafka_trial(
         "java_finds_brokers_of_an_old_release",
@@ -185,6 +193,75 @@ fn java_compacted() -> Outcome {
     assert_eq!(read.count, left);
     assert!(read.is_ordered() && read.is_increasing());
     Ok(())
+}
+
+/// Two producers whose transactions interleave, some aborted, and the last one open: a consumer of committed records gets
+/// what was committed, one of everything gets everything, and neither a marker.
+fn java_transactions() -> Outcome {
+    const ROUNDS: u64 = 60;
+    let server = serve(1);
+    server.with(|c| c.create_topic("tx", 2));
+    let batch = |producer: i64, numbers: Range<u64>| {
+        let mut builder = BatchBuilder::new(Vec::new());
+        for number in numbers {
+            builder.push(&Record::new(&Peer::value(number, 50)), 1_000);
+        }
+        let (mut header, body) = builder.finish();
+        (header.producer_id, header.producer_epoch) = (producer, 0);
+        header.attributes |= BatchHeader::TRANSACTIONAL;
+        Bytes::from([&header.write(&body)[..], &body].concat())
+    };
+    let (mut all, mut committed) = (Told::default(), Told::default());
+    for round in 0..ROUNDS {
+        let partition = (round % 2) as i32;
+        // of the two that are open at the same time, either, both or none is aborted
+        let commits = [round % 3 != 0, round % 5 != 0];
+        let numbers = |nth: u64| (10 * round + 3 * nth)..(10 * round + 3 * nth + 3);
+        server.with(|c| {
+            for (producer, nth) in [(1, 0), (2, 1), (1, 2)] {
+                c.append("tx", partition, batch(producer, numbers(nth)));
+                all.add(partition, numbers(nth));
+                if commits[producer as usize - 1] {
+                    committed.add(partition, numbers(nth));
+                }
+            }
+            c.end_transaction("tx", partition, (2, 0), commits[1]);
+            c.end_transaction("tx", partition, (1, 0), commits[0]);
+        });
+    }
+    // what comes behind the start of an open transaction is for those alone who read everything
+    server.with(|c| {
+        for partition in [0, 1] {
+            let numbers = 10_000..10_003;
+            c.append("tx", partition, batch(3, numbers.clone()));
+            all.add(partition, numbers);
+        }
+    });
+    let peer = java(KafkaVersion::V4_3_1, &server);
+    let read = peer.consume("tx", all.count)?;
+    assert_eq!((read.count, read.checksum), (all.count, all.sum.value()));
+    let peer = peer.setting("isolation.level", "read_committed");
+    let read = peer.consume("tx", committed.count)?;
+    let expected = (committed.count, committed.sum.value());
+    assert_eq!((read.count, read.checksum), expected);
+    assert!(read.is_ordered() && read.is_increasing());
+    Ok(())
+}
+
+/// What a consumer should report.
+#[derive(Default)]
+struct Told {
+    count: u64,
+    sum: Checksum,
+}
+
+impl Told {
+    fn add(&mut self, partition: i32, numbers: Range<u64>) {
+        for number in numbers {
+            self.count += 1;
+            self.sum.add(partition, &Peer::value(number, 50));
+        }
+    }
 }
 
 /// The last Java client that speaks to brokers before 2.1, on brokers that write no batches yet, and that do.
