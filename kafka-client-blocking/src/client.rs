@@ -1,10 +1,6 @@
 //! The handle of a cluster.
 
-use std::{
-    iter::FusedIterator,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{iter::FusedIterator, sync::Arc, time::Duration};
 
 use kafka_proto::{
     api::Request,
@@ -145,8 +141,7 @@ pub struct Events {
 impl Events {
     /// Waits up to `limit` for the next event; `None` if none came in time or the client has ended.
     pub fn next_timeout(&mut self, limit: Duration) -> Option<Event> {
-        self.io
-            .block_on_until(Instant::now() + limit, self.events.next())?
+        self.io.block_on_for(limit, self.events.next())?
     }
 }
 
@@ -159,3 +154,9 @@ impl Iterator for Events {
 }
 
 impl FusedIterator for Events {}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.io.hear_no_more();
+    }
+}

@@ -122,6 +122,14 @@ impl Conn {
     #[doc(alias = "Close")]
     pub fn close(&self) {
         self.conn.close();
+        self.io.hang_up();
         self.io.join();
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.conn.close();
+        self.io.hang_up();
     }
 }

@@ -335,7 +335,10 @@ impl Connection {
         let mut cx = Context::from_waker(&task.waker);
         for _ in 0..TURN {
             match self.outbound.poll(now, &mut cx) {
-                Poll::Ready(true) if self.full => return true,
+                // the sending half wakes nobody while it has something to write; the link may end meanwhile
+                Poll::Ready(true) if self.full => {
+                    return self.inbound.poll_closed(&mut cx).is_pending();
+                }
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => return false,
                 Poll::Pending => return true,

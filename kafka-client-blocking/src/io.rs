@@ -7,11 +7,11 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use kafka_proto::{client::Clock, error::Error};
@@ -20,6 +20,7 @@ use crate::{
     engine::Engine,
     seat::{Caller, Seats},
     signal::Signal,
+    threads::Hangup,
 };
 
 const NO_THREAD: &str = "the system refused a thread or a file descriptor for the connections of a client: it may have \
@@ -36,8 +37,10 @@ pub(crate) struct Io {
     /// `None`: other threads drive, and nobody else can.
     seats: Option<(Arc<Seats<Engine>>, Arc<Signal>)>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Somebody takes the events.
-    heard: AtomicBool,
+    /// Ends what those threads may wait in.
+    hangup: Option<Hangup>,
+    /// How many take the events.
+    hearers: AtomicUsize,
 }
 
 impl Io {
@@ -59,16 +62,18 @@ impl Io {
         Ok(Arc::new(Self {
             seats: Some((seats, signal)),
             threads: Mutex::new(vec![thread]),
-            heard: AtomicBool::new(false),
+            hangup: None,
+            hearers: AtomicUsize::new(0),
         }))
     }
 
     /// For a connection that has threads of its own.
-    pub(crate) fn of_threads(threads: Vec<JoinHandle<()>>) -> Arc<Self> {
+    pub(crate) fn of_threads((threads, hangup): (Vec<JoinHandle<()>>, Hangup)) -> Arc<Self> {
         Arc::new(Self {
             seats: None,
             threads: Mutex::new(threads),
-            heard: AtomicBool::new(false),
+            hangup: Some(hangup),
+            hearers: AtomicUsize::new(0),
         })
     }
 
@@ -78,13 +83,14 @@ impl Io {
         outcome.expect("a wait without a deadline ends with its outcome")
     }
 
-    /// Waits for `future` up to `deadline`.
-    pub(crate) fn block_on_until<T>(
+    /// Waits for `future` up to `limit`.
+    pub(crate) fn block_on_for<T>(
         &self,
-        deadline: Instant,
+        limit: Duration,
         future: impl Future<Output = T>,
     ) -> Option<T> {
-        self.wait(Some(deadline), future)
+        // what lies beyond the clock is for ever
+        self.wait(Instant::now().checked_add(limit), future)
     }
 
     /// Has what was handed over leave, if nobody drives: the caller may not wait for it, or late.
@@ -94,14 +100,26 @@ impl Io {
         }
     }
 
-    /// Takes note that somebody takes the events.
+    /// Takes note that somebody takes the events from now on.
     pub(crate) fn hear(&self) {
-        self.heard.store(true, Ordering::Relaxed);
+        self.hearers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes note that somebody takes them no more.
+    pub(crate) fn hear_no_more(&self) {
+        self.hearers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether somebody takes the events.
     pub(crate) fn is_heard(&self) -> bool {
-        self.heard.load(Ordering::Relaxed)
+        self.hearers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Ends the stream of a connection that was closed, since a thread that waits in it may not learn that.
+    pub(crate) fn hang_up(&self) {
+        if let Some(hangup) = &self.hangup {
+            hangup.call();
+        }
     }
 
     /// Waits for the end of the threads: for after what they drive has ended.
@@ -116,6 +134,12 @@ impl Io {
 
     fn wait<T>(&self, deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
+        // most reads find their message in hand: a look costs less than making a bed for the wait
+        let mut look = Context::from_waker(Waker::noop());
+        if let Poll::Ready(value) = future.as_mut().poll(&mut look) {
+            self.nudge();
+            return Some(value);
+        }
         let signal = self.seats.as_ref().map(|(_, signal)| signal);
         let (caller, waker) = take(signal);
         let mut cx = Context::from_waker(&waker);
@@ -145,7 +169,7 @@ fn take(signal: Option<&Arc<Signal>>) -> (Arc<Caller>, Waker) {
     let kept = CALLER.try_with(Cell::take).ok().flatten();
     kept.filter(|(caller, _)| caller.is_of(signal))
         .unwrap_or_else(|| {
-            let caller = Caller::new(signal.cloned());
+            let caller = Caller::new(signal);
             (caller.clone(), caller.into())
         })
 }

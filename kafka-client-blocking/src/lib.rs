@@ -46,6 +46,115 @@
 //! Dropping a handle never waits and recalls nothing: the thread delivers what was accepted. But it ends with the process,
 //! so `main` must not return before [`Client::close`], [`Writer::close`] or [`Writer::flush`] has; the first two tell
 //! what could not be delivered.
+//!
+//! # A handle each
+//!
+//! ## Dialer
+//!
+//! Settings for connecting, and for what is not worth a client.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use kafka_client_blocking::Dialer;
+//!
+//! let dialer = Dialer::new().client_id("billing").timeout(Duration::from_secs(5));
+//! let client = dialer.connect("kafka-1:9092,kafka-2:9092")?;
+//! // for services that start before their broker
+//! let lazy = dialer.connect_lazy("kafka-1:9092")?;
+//! # drop((client, lazy));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Client
+//!
+//! The cluster: topics are created, any API is called, events are heard.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use kafka_client_blocking::{TopicConfig, api::metadata::MetadataRequest, connect};
+//!
+//! let client = connect("localhost:9092")?;
+//! let orders = TopicConfig::new("orders").partitions(6).replication_factor(3);
+//! client.create_topics(&[orders])?;
+//! let cluster = client.call(MetadataRequest::default())?;
+//! println!("{} brokers", cluster.brokers.len());
+//! let mut events = client.events();
+//! for event in &mut events {
+//!     println!("{event:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Writer and Receipt
+//!
+//! Calls that wait for the outcome, and calls that hand over and look later. A slice is accepted whole or not at all.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use kafka_client_blocking::{Record, WriterConfig, connect};
+//!
+//! let client = connect("localhost:9092")?;
+//! let writer = client.writer(WriterConfig::topic("orders"))?;
+//! let written = writer.write(Record::new("paid").key("order-17"))?;
+//! println!("partition {}, offset {:?}", written.partition, written.offset);
+//! let receipt = writer.send(&[Record::new("a"), Record::new("b")])?;
+//! // ... other work ...
+//! for written in receipt.wait()? {
+//!     println!("offset {:?}", written.offset);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Reader
+//!
+//! Message by message, or by batches, which costs the least there is.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use kafka_client_blocking::{ReaderConfig, StartOffset, connect};
+//!
+//! let client = connect("localhost:9092")?;
+//! let config = ReaderConfig::topic("orders").start(StartOffset::First);
+//! let mut reader = client.reader(config)?;
+//! if let Some(message) = reader.read_message()? {
+//!     println!("{}: {:?}", message.offset(), message.value());
+//! }
+//! let handle = reader.handle(); // ends the loop from elsewhere: handle.close()
+//! while let Some(batch) = reader.read_batch()? {
+//!     for record in batch.iter() {
+//!         let record = record?;
+//!         println!("{}: {:?}", record.offset, record.value);
+//!     }
+//! }
+//! # drop(handle);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Conn and Batch
+//!
+//! One connection to one broker: what the others are built from.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use kafka_client_blocking::{Dialer, FetchLimits, Record, StartOffset};
+//!
+//! let mut conn = Dialer::new().dial_leader("localhost:9092", "orders", 0)?;
+//! let written = conn.write_messages(&[Record::new("paid")])?;
+//! conn.seek(StartOffset::At(written.offset.unwrap_or(0)))?;
+//! let batch = conn.read_batch(FetchLimits::default())?;
+//! for message in batch {
+//!     println!("{:?}", message?.value());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 
 // loom's models are about who drives: the rest needs sockets
 #[cfg(not(loom))]

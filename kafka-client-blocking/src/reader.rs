@@ -1,10 +1,6 @@
 //! The handle that reads.
 
-use std::{
-    iter::FusedIterator,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{iter::FusedIterator, sync::Arc, time::Duration};
 
 use kafka_proto::{
     client::{self as asynchronous, Batch, ReaderHandle},
@@ -59,9 +55,8 @@ impl Reader {
     /// client is closed, so that a loop around it ends.
     #[doc(alias = "poll")]
     pub fn read_message_timeout(&mut self, limit: Duration) -> Result<Option<Message>, Error> {
-        let deadline = Instant::now() + limit;
         let io = self.client.io().clone();
-        match io.block_on_until(deadline, self.reader.read_message()) {
+        match io.block_on_for(limit, self.reader.read_message()) {
             None => Ok(None),
             Some(Ok(None)) => Err(Error::closed()),
             Some(result) => result,

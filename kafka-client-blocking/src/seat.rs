@@ -9,16 +9,18 @@
 //!   deadline wakes it.
 //! - It yields the seat to a caller that waits alone for the [`STREAK`]th time.
 //! - A caller that leaves the seat while others wait calls the I/O thread back at once. If nobody waits, it calls nobody:
-//!   the I/O thread looks every tick whether somebody has led since, and takes the seat if not. What nobody waits for is
-//!   thus at most two ticks late.
+//!   the I/O thread looks every tick whether somebody has led since and looked at the sockets, and takes the seat if not.
+//!   What nobody waits for is thus at most two ticks late.
 //!
 //! Locks, in this order: the engine, the seat, a caller.
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Poll, Wake},
     time::{Duration, Instant},
 };
@@ -65,7 +67,7 @@ struct Seat {
     lone: Option<Arc<Caller>>,
     /// Waits alone in a row.
     streak: u32,
-    /// How often callers have led.
+    /// How often callers have led and looked at the sockets.
     leads: u64,
     /// The I/O thread shall take the seat at once.
     calling: bool,
@@ -196,6 +198,7 @@ impl<E: Drive> Seats<E> {
         let mut engine = self.engine.lock();
         let driven = engine.as_mut()?;
         caller.rise();
+        let mut late = false;
         loop {
             driven.turn();
             if caller.take()
@@ -210,10 +213,13 @@ impl<E: Drive> Seats<E> {
                 self.end();
                 return None;
             }
-            if deadline.is_some_and(|at| at <= Instant::now()) {
+            if late {
                 lead.finished = true;
                 return Some(None);
             }
+            // a wait of no length looks at the sockets, too: nobody else does while such waits follow each other
+            late = deadline.is_some_and(|at| at <= Instant::now());
+            lead.looked = true;
             driven.sleep(deadline);
         }
     }
@@ -279,6 +285,8 @@ struct Lead<'a, E: Drive> {
     seats: &'a Seats<E>,
     /// How many of those that wait it is itself.
     itself: usize,
+    /// It has looked at the sockets. A lead without that does not keep the I/O thread from the seat, however often.
+    looked: bool,
     /// `false`: a panic ends the lead.
     finished: bool,
 }
@@ -288,6 +296,7 @@ impl<'a, E: Drive> Lead<'a, E> {
         Self {
             seats,
             itself,
+            looked: false,
             finished: false,
         }
     }
@@ -300,7 +309,7 @@ impl<E: Drive> Drop for Lead<'_, E> {
         }
         let mut seat = self.seats.seat.lock();
         seat.driver = Driver::Nobody;
-        seat.leads += 1;
+        seat.leads += u64::from(self.looked);
         seat.calling |= seat.waiting > self.itself;
         let call = seat.calling || seat.untimed || seat.over;
         drop(seat);
@@ -326,8 +335,8 @@ impl<E: Drive> Drop for EndOnPanic<'_, E> {
 pub(crate) struct Caller {
     state: Lock<CallerState>,
     bed: Condvar,
-    /// Sleeps beside it while it drives.
-    signal: Option<Arc<Signal>>,
+    /// Sleeps beside it while it drives. It goes with its engine, though threads keep their callers.
+    signal: Option<Weak<Signal>>,
 }
 
 #[derive(Debug, Default)]
@@ -338,17 +347,17 @@ struct CallerState {
 
 impl Caller {
     /// `None`: it never drives.
-    pub(crate) fn new(signal: Option<Arc<Signal>>) -> Arc<Self> {
+    pub(crate) fn new(signal: Option<&Arc<Signal>>) -> Arc<Self> {
         Arc::new(Self {
             state: Lock::default(),
             bed: Condvar::new(),
-            signal,
+            signal: signal.map(Arc::downgrade),
         })
     }
 
     pub(crate) fn is_of(&self, signal: Option<&Arc<Signal>>) -> bool {
         match (&self.signal, signal) {
-            (Some(mine), Some(signal)) => Arc::ptr_eq(mine, signal),
+            (Some(mine), Some(signal)) => std::ptr::eq(mine.as_ptr(), Arc::as_ptr(signal)),
             (None, None) => true,
             _ => false,
         }
@@ -399,7 +408,8 @@ impl Wake for Caller {
         let leads = state.leads;
         drop(state);
         match &self.signal {
-            Some(signal) if leads => signal.ring(),
+            // where it is gone, so is the engine that was slept by
+            Some(signal) if leads => signal.upgrade().iter().for_each(|signal| signal.ring()),
             _ => self.bed.notify_one(),
         }
     }

@@ -1,10 +1,12 @@
-//! A connection over streams that block: one thread writes, another reads.
+//! A connection over streams that block: one thread writes, another reads, a third keeps the time while a write waits.
 
 use std::{
-    io::{IoSlice, Read, Write},
-    sync::Arc,
-    task::{Context, Poll},
+    fmt,
+    io::{ErrorKind, IoSlice, Read, Write},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use kafka_proto::{
@@ -17,59 +19,228 @@ use crate::seat::Caller;
 const NO_THREAD: &str = "the system refused a thread for a connection: it may have reached the limit of its user or \
                          container";
 const SLICES: usize = 64;
+/// Bytes in one write.
+const MOST: usize = 64 * 1024;
 
-/// Starts both; `close` must end a read that waits.
+/// Ends the stream, the first time it is called: whatever waits in it returns.
+#[derive(Clone)]
+pub(crate) struct Hangup(Arc<Mutex<Option<Close>>>);
+
+type Close = Box<dyn FnOnce() + Send>;
+
+impl Hangup {
+    pub(crate) fn call(&self) {
+        let close = lock(&self.0).take();
+        if let Some(close) = close {
+            close();
+        }
+    }
+}
+
+impl fmt::Debug for Hangup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hangup")
+    }
+}
+
+/// Starts all three; `close` must end a read and a write that wait.
 pub(crate) fn start(
     halves: (Outbound, Inbound),
     streams: (impl Read + Send + 'static, impl Write + Send + 'static),
     close: impl FnOnce() + Send + 'static,
     clock: Arc<dyn Clock>,
-) -> Result<Vec<JoinHandle<()>>, Error> {
+) -> Result<(Vec<JoinHandle<()>>, Hangup), Error> {
     let (outbound, inbound) = halves;
     let (from, to) = streams;
+    let hangup = Hangup(Arc::new(Mutex::new(Some(Box::new(close)))));
+    let writing = Arc::new(Writing {
+        outbound: Mutex::new(outbound),
+        bell: Arc::new(Bell {
+            caller: Caller::new(None),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }),
+        clock: clock.clone(),
+    });
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
         thread.map_err(|_| Error::no_runtime(NO_THREAD))
     };
-    let now = clock.clone();
-    let write = Box::new(move || {
-        write(outbound, to, &*now);
-        close();
-    });
+    // also where the stream panics, or a thread is refused
+    let end = End(writing.clone(), hangup.clone());
+    let write = Box::new(move || end.0.write(to));
     let write = spawn("kafka-write", write)?;
-    let read = spawn("kafka-read", Box::new(move || read(inbound, from, &*clock)))?;
-    Ok(vec![write, read])
+    let late = hangup.clone();
+    let watch = Box::new(move || writing.watch(&late));
+    let watch = spawn("kafka-watch", watch)?;
+    let read = Box::new(move || read(inbound, from, &*clock));
+    let read = spawn("kafka-read", read)?;
+    Ok((vec![write, watch, read], hangup))
 }
 
-/// Writes what there is until the link ends.
-fn write(mut outbound: Outbound, mut stream: impl Write, clock: &dyn Clock) {
-    let caller = Caller::new(None);
-    let waker = caller.clone().into();
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        match outbound.poll(clock.now(), &mut cx) {
-            Poll::Ready(false) => return,
-            Poll::Ready(true) => {
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = outbound.slices(&mut slices);
-                let written = stream.write_vectored(&slices[..count]);
-                match written {
-                    Ok(0) => outbound.failed(std::io::ErrorKind::WriteZero.into()),
-                    Ok(n) => outbound.consume(n),
-                    Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(e) => outbound.failed(e),
+/// The sending half, and who looks after it.
+struct Writing {
+    outbound: Mutex<Outbound>,
+    bell: Arc<Bell>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Wakes whoever looks after the sending half.
+struct Bell {
+    /// The thread that writes, between writes.
+    caller: Arc<Caller>,
+    state: Mutex<State>,
+    /// The thread that keeps the time waits here.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// A write is under way: only the thread that keeps the time can look after the link.
+    writing: bool,
+    /// The link is to be looked after then, if the write is still under way.
+    until: Option<Instant>,
+    /// The link is to be looked after now.
+    woken: bool,
+    /// Until when the thread that keeps the time sleeps, if it does.
+    sleeps: Option<Sleep>,
+    over: bool,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Sleep {
+    Until(Instant),
+    Forever,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.caller.wake_by_ref();
+        let mut state = lock(&self.state);
+        state.woken = true;
+        if state.writing {
+            self.changed.notify_one();
+        }
+    }
+}
+
+impl Writing {
+    /// Writes what there is until the link ends.
+    fn write(&self, mut stream: impl Write) {
+        let waker = Waker::from(self.bell.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut buffer = Vec::with_capacity(MOST);
+        loop {
+            lock(&self.bell.state).woken = false;
+            let mut outbound = lock(&self.outbound);
+            match outbound.poll(self.clock.now(), &mut cx) {
+                Poll::Ready(false) => return,
+                Poll::Ready(true) => {
+                    // a copy, so that the link can be looked after while the write waits
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let count = outbound.slices(&mut slices);
+                    buffer.clear();
+                    for slice in &slices[..count] {
+                        let room = MOST - buffer.len();
+                        buffer.extend_from_slice(&slice[..slice.len().min(room)]);
+                    }
+                    self.begin(outbound.deadline());
+                    drop(outbound);
+                    let written = stream.write(&buffer);
+                    let mut outbound = lock(&self.outbound);
+                    lock(&self.bell.state).writing = false;
+                    match written {
+                        Ok(0) => outbound.failed(ErrorKind::WriteZero.into()),
+                        Ok(n) => outbound.consume(n),
+                        Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                        Err(e) => outbound.failed(e),
+                    }
                 }
-            }
-            Poll::Pending => {
-                // a writer with a buffer sends it before it is waited for
-                if let Err(e) = stream.flush() {
-                    outbound.failed(e);
-                    continue;
+                Poll::Pending => {
+                    let until = outbound.deadline();
+                    self.begin(until);
+                    drop(outbound);
+                    // a writer with a buffer sends it before it is waited for
+                    let flushed = stream.flush();
+                    lock(&self.bell.state).writing = false;
+                    match flushed {
+                        // woken or late: both are reasons to look again
+                        Ok(()) => drop(self.bell.caller.sleep(until)),
+                        Err(e) => lock(&self.outbound).failed(e),
+                    }
                 }
-                // woken or late: both are reasons to look again
-                let _ = caller.sleep(outbound.deadline());
             }
         }
+    }
+
+    /// The stream has the thread from now on.
+    fn begin(&self, until: Option<Instant>) {
+        let mut state = lock(&self.bell.state);
+        (state.writing, state.until) = (true, until);
+        let oversleeps = match (state.sleeps, until) {
+            (Some(Sleep::Until(at)), Some(until)) => until < at,
+            (Some(Sleep::Forever), Some(_)) => true,
+            _ => false,
+        };
+        // it sleeps on where it wakes in time, which spares most writes a system call
+        if oversleeps || state.woken {
+            self.bell.changed.notify_one();
+        }
+    }
+
+    /// Looks after the link while a write waits, until the link ends.
+    fn watch(&self, hangup: &Hangup) {
+        let waker = Waker::from(self.bell.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut state = lock(&self.bell.state);
+        while !state.over {
+            let sleep = match (state.writing, state.until) {
+                (true, _) if state.woken => None,
+                (true, Some(at)) if at <= Instant::now() => None,
+                (true, Some(at)) => Some(Sleep::Until(at)),
+                _ => Some(Sleep::Forever),
+            };
+            state.sleeps = sleep;
+            state = match sleep {
+                Some(Sleep::Forever) => {
+                    let woken = self.bell.changed.wait(state);
+                    woken.unwrap_or_else(PoisonError::into_inner)
+                }
+                Some(Sleep::Until(at)) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    let woken = self.bell.changed.wait_timeout(state, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => {
+                    state.woken = false;
+                    drop(state);
+                    let mut outbound = lock(&self.outbound);
+                    if outbound.poll(self.clock.now(), &mut cx) == Poll::Ready(false) {
+                        drop(outbound);
+                        return hangup.call();
+                    }
+                    let until = outbound.deadline();
+                    drop(outbound);
+                    let mut state = lock(&self.bell.state);
+                    state.until = until;
+                    state
+                }
+            };
+        }
+    }
+}
+
+/// The end of the thread that writes, however it comes.
+struct End(Arc<Writing>, Hangup);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let Self(writing, hangup) = self;
+        // does nothing if the link has ended already
+        lock(&writing.outbound).failed(ErrorKind::BrokenPipe.into());
+        lock(&writing.bell.state).over = true;
+        writing.bell.changed.notify_one();
+        hangup.call();
     }
 }
 
@@ -78,9 +249,14 @@ fn read(mut inbound: Inbound, mut stream: impl Read, clock: &dyn Clock) {
     loop {
         match stream.read(inbound.space()) {
             Ok(n) if matches!(inbound.filled(n, clock.now()), Ok(true)) => {}
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Ok(_) => return,
             Err(e) => return inbound.failed(e),
         }
     }
+}
+
+/// What a panic of the caller's stream leaves behind is whole: nothing is locked while the stream has the thread.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

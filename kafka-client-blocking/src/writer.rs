@@ -1,8 +1,9 @@
 //! The handle that writes.
 
 use std::{
+    io::{self, Write},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use kafka_proto::{
@@ -47,7 +48,9 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let pending = self.0.pending();
         if pending > 0 && !self.1.is_heard() {
-            eprintln!(
+            // unlike eprintln, it does not panic where nobody reads standard error
+            let _ = writeln!(
+                io::stderr(),
                 "kafka-client-blocking: a writer was dropped with {pending} messages on their way; they are lost if the \
                  process ends before they arrive, which Writer::close would have waited for"
             );
@@ -184,9 +187,7 @@ impl Receipt {
         mut self,
         limit: Duration,
     ) -> Result<Result<Vec<Written>, WriteError>, Self> {
-        let outcome = self
-            .io
-            .block_on_until(Instant::now() + limit, &mut self.receipt);
+        let outcome = self.io.block_on_for(limit, &mut self.receipt);
         outcome.ok_or(self)
     }
 }

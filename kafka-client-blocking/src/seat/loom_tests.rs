@@ -3,6 +3,7 @@
 use std::{
     sync::Arc,
     task::{Poll, Waker},
+    time::Instant,
 };
 
 use loom::thread;
@@ -41,9 +42,13 @@ impl Drive for Echo {
         }
     }
 
-    fn sleep(&mut self, _until: Option<std::time::Instant>) {
+    fn sleep(&mut self, until: Option<Instant>) {
         if self.signal.lie_down() {
-            self.signal.bell.listen();
+            match until {
+                None => self.signal.bell.listen(),
+                // loom has no time: it may pass whenever another thread runs
+                Some(_) => thread::yield_now(),
+            }
             self.signal.get_up();
         }
     }
@@ -101,7 +106,7 @@ fn loom_a_lone_caller_gets_every_outcome_while_the_seat_changes_hands() {
             let seats = seats.clone();
             thread::spawn(move || seats.run())
         };
-        let caller = Caller::new(Some(signal));
+        let caller = Caller::new(Some(&signal));
         for _ in 0..3 {
             call(&seats, &shared, &caller);
         }
@@ -120,9 +125,9 @@ fn loom_two_callers_get_their_outcomes_whoever_drives() {
         };
         let other = {
             let (seats, shared, signal) = (seats.clone(), shared.clone(), signal.clone());
-            thread::spawn(move || call(&seats, &shared, &Caller::new(Some(signal))))
+            thread::spawn(move || call(&seats, &shared, &Caller::new(Some(&signal))))
         };
-        let caller = Caller::new(Some(signal));
+        let caller = Caller::new(Some(&signal));
         call(&seats, &shared, &caller);
         call(&seats, &shared, &caller);
         other.join().expect("no panic");
@@ -140,7 +145,7 @@ fn loom_a_caller_that_drives_learns_what_another_thread_decides() {
             let seats = seats.clone();
             thread::spawn(move || seats.run())
         };
-        let caller = Caller::new(Some(signal));
+        let caller = Caller::new(Some(&signal));
         call(&seats, &shared, &caller);
         let decided = Arc::new(AtomicUsize::new(0));
         let other = {
@@ -169,7 +174,7 @@ fn loom_what_nobody_waits_for_is_done_by_whoever_nudges_or_by_the_tick() {
             let seats = seats.clone();
             thread::spawn(move || seats.run())
         };
-        let caller = Caller::new(Some(signal));
+        let caller = Caller::new(Some(&signal));
         call(&seats, &shared, &caller);
         let answer = Arc::new(AtomicUsize::new(0));
         let unheard = Waker::noop().clone();
@@ -177,6 +182,37 @@ fn loom_what_nobody_waits_for_is_done_by_whoever_nudges_or_by_the_tick() {
         shared.ask.wake_by_ref();
         seats.nudge();
         while answer.load(Ordering::Acquire) == 0 {
+            thread::yield_now();
+        }
+        close(&shared);
+        io.join().expect("no panic");
+    });
+}
+
+/// As a thread that asks again and again whether there is an outcome yet.
+#[test]
+fn loom_a_caller_that_only_looks_sees_its_outcome() {
+    model(|| {
+        let (seats, shared, signal) = seats();
+        let io = {
+            let seats = seats.clone();
+            thread::spawn(move || seats.run())
+        };
+        let caller = Caller::new(Some(&signal));
+        call(&seats, &shared, &caller);
+        let answer = Arc::new(AtomicUsize::new(0));
+        let waker = Waker::from(caller.clone());
+        shared.asked.lock().push((answer.clone(), waker));
+        shared.ask.wake_by_ref();
+        let look = || {
+            seats.wait(&caller, Some(Instant::now()), || {
+                match answer.load(Ordering::Acquire) {
+                    0 => Poll::Pending,
+                    _ => Poll::Ready(()),
+                }
+            })
+        };
+        while look().is_none() {
             thread::yield_now();
         }
         close(&shared);
