@@ -11,10 +11,11 @@ use std::{
     time::Instant,
 };
 
+use async_channel::Receiver;
 use async_executor::Executor;
 use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
-use futures_lite::future::{block_on, or};
+use futures_lite::future::block_on;
 use kafka_proto::{
     client::{Clock, Control, Dial, Inbound, Outbound},
     error::Error,
@@ -60,10 +61,7 @@ pub(crate) fn start(
     });
     let drive = move || {
         let _there = there;
-        let ended = async {
-            let _ = there_ended.recv().await;
-        };
-        block_on(executor.run(or(drive_control(control, own, spawner, clock), ended)));
+        block_on(executor.run(drive_control(control, there_ended, own, spawner, clock)));
     };
     thread::Builder::new()
         .name("kafka-control".to_owned())
@@ -72,10 +70,22 @@ pub(crate) fn start(
     Ok(())
 }
 
-/// Drives a client until it ends; links that carry records are driven by `data`, the others by `own`.
-async fn drive_control(mut control: Control, own: Spawner, data: Spawner, clock: Arc<dyn Clock>) {
+/// Drives a client until it ends, or what drives its data has; links that carry records are driven by `data`, the others by
+/// `own`.
+async fn drive_control(
+    mut control: Control,
+    data_ended: Receiver<()>,
+    own: Spawner,
+    data: Spawner,
+    clock: Arc<dyn Clock>,
+) {
     let mut timer = Timer::default();
+    let mut data_ended = pin!(data_ended.recv());
     while let Some(dial) = poll_fn(|cx| {
+        // before each dial: an executor that ends drops every one at once, and the next is wanted at once
+        if data_ended.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
         loop {
             if let Poll::Ready(dial) = control.poll(clock.now(), cx) {
                 return Poll::Ready(dial);

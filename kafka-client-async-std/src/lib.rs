@@ -161,7 +161,6 @@
 //! # }
 //! ```
 
-
 mod clock;
 mod dial;
 mod drive;
