@@ -1,15 +1,39 @@
 //! Every public future dropped after each of its polls: no message is lost or doubled, and every handle goes on.
 
-use std::{collections::BTreeMap, future::Future, pin::pin, task::Poll, time::Duration};
+#[path = "common/runtimes.rs"]
+mod runtimes;
 
+use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use futures_lite::future::yield_now;
 use kafka_client_tokio::{
-    Client, Dialer, FetchLimits, Record, StartOffset, TopicConfig, WriterConfig,
-    api::metadata::MetadataRequest, connect,
+    Client, FetchLimits, Record, StartOffset, TopicConfig, WriterConfig,
+    api::metadata::MetadataRequest,
 };
 use kafka_testing::{
     broker::{Cluster, Config},
     server::Server,
 };
+use runtimes::{Dialer, Host, Runtime, on_each};
+
+on_each! {
+    writes_are_accepted_whole_or_not_at_all_and_never_twice:
+        tokio tokio_current_thread async_std smol executor;
+    reads_that_are_dropped_lose_and_repeat_no_message:
+        tokio tokio_current_thread async_std smol executor;
+    calls_that_are_dropped_leave_client_and_connection_as_they_were:
+        tokio tokio_current_thread async_std smol executor;
+}
+
+/// Tells a story with a broker and a dialer.
+fn tell<S: Future<Output = ()> + Send + 'static>(
+    runtime: Runtime,
+    story: impl FnOnce(Arc<Server>, Dialer) -> S,
+) {
+    let host = Host::start(runtime);
+    host.run(story(Arc::new(server()), host.dialer()));
+    host.shut_down();
+}
 
 /// Most polls that any future here needs.
 const MOST: usize = 200;
@@ -49,9 +73,11 @@ fn counts(server: &Server) -> BTreeMap<Vec<u8>, usize> {
     counts
 }
 
-#[tokio::test]
-async fn writes_are_accepted_whole_or_not_at_all_and_never_twice() {
-    let server = server();
+fn writes_are_accepted_whole_or_not_at_all_and_never_twice(on: Runtime) {
+    tell(on, dropped_writes);
+}
+
+async fn dropped_writes(server: Arc<Server>, dialer: Dialer) {
     let mut cancelled = Vec::new();
     let mut written = Vec::new();
     for verb in [
@@ -62,7 +88,7 @@ async fn writes_are_accepted_whole_or_not_at_all_and_never_twice() {
         "topic unknown yet",
     ] {
         for polls in 0..MOST {
-            let client = connect(&server.bootstrap()).await.expect("a broker");
+            let client = dialer.connect(&server.bootstrap()).await.expect("a broker");
             // a buffer for one call at a time, so that the second one stands in line
             let config = WriterConfig::topic("t")
                 .batch_bytes(4_096)
@@ -160,10 +186,12 @@ async fn fill(client: &Client, count: usize) {
     }
 }
 
-#[tokio::test]
-async fn reads_that_are_dropped_lose_and_repeat_no_message() {
-    let server = server();
-    let client = connect(&server.bootstrap()).await.expect("a broker");
+fn reads_that_are_dropped_lose_and_repeat_no_message(on: Runtime) {
+    tell(on, dropped_reads);
+}
+
+async fn dropped_reads(server: Arc<Server>, dialer: Dialer) {
+    let client = dialer.connect(&server.bootstrap()).await.expect("a broker");
     fill(&client, 300).await;
     for polls in [1, 2, 3] {
         let mut reader = client.reader("t").expect("a config");
@@ -180,7 +208,7 @@ async fn reads_that_are_dropped_lose_and_repeat_no_message() {
                 ),
                 None => {
                     dropped += 1;
-                    tokio::task::yield_now().await;
+                    yield_now().await;
                 }
             }
         }
@@ -200,24 +228,26 @@ async fn reads_that_are_dropped_lose_and_repeat_no_message() {
                         .flatten()
                         .count()
                 }
-                None => tokio::task::yield_now().await,
+                None => yield_now().await,
             }
         }
         assert_eq!(count, 300);
     }
 }
 
-#[tokio::test]
-async fn calls_that_are_dropped_leave_client_and_connection_as_they_were() {
-    let server = server();
-    let client = connect(&server.bootstrap()).await.expect("a broker");
+fn calls_that_are_dropped_leave_client_and_connection_as_they_were(on: Runtime) {
+    tell(on, dropped_calls);
+}
+
+async fn dropped_calls(server: Arc<Server>, dialer: Dialer) {
+    let client = dialer.connect(&server.bootstrap()).await.expect("a broker");
     fill(&client, 3).await;
     for polls in 0..20 {
         let _ = cancelled_after(polls, client.call(MetadataRequest::default())).await;
         let _ = cancelled_after(polls, client.ready()).await;
         let topic = [TopicConfig::new(format!("new-{polls}")).partitions(1)];
         let _ = cancelled_after(polls, client.create_topics(&topic)).await;
-        let _ = cancelled_after(polls, connect(&server.bootstrap())).await;
+        let _ = cancelled_after(polls, dialer.connect(&server.bootstrap())).await;
         client
             .call(MetadataRequest::default())
             .await
@@ -230,7 +260,7 @@ async fn calls_that_are_dropped_leave_client_and_connection_as_they_were() {
     let brokers = server.bootstrap();
     let one_broker = brokers.split(',').next().expect("a broker").to_owned();
     for polls in 0..20 {
-        let mut conn = Dialer::new()
+        let mut conn = dialer
             .dial_leader(&one_broker, "t", 0)
             .await
             .expect("a leader");
