@@ -154,6 +154,10 @@ pub(crate) async fn write_loop(
                         outbound.failed(error);
                         return Poll::Ready(());
                     }
+                    // a peer that takes nothing must not keep what is closed
+                    Poll::Pending if outbound.poll_closed(cx).is_ready() => {
+                        return Poll::Ready(());
+                    }
                     Poll::Pending => {}
                 },
                 Poll::Pending => {}

@@ -13,7 +13,7 @@ use std::{
 use kafka_proto::client::{Clock, Control, Dial, Inbound, Outbound};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, split},
-    runtime::{Builder, Handle, RuntimeFlavor},
+    runtime::{Builder, Handle},
     time::{Sleep, sleep_until},
 };
 
@@ -38,7 +38,7 @@ pub(crate) fn start(
     opener: Opener,
     runtime: &Handle,
 ) -> io::Result<()> {
-    let is_one_thread = runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
+    let is_one_thread = runtime.metrics().num_workers() == 1;
     if !is_one_thread || matches!(opener, Opener::Own(_)) {
         runtime.spawn(drive_control(control, clock, opener, runtime.clone()));
         return Ok(());
@@ -151,6 +151,10 @@ async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, clock: Arc<d
                     Poll::Ready(Ok(())) => continue,
                     Poll::Ready(Err(error)) => {
                         outbound.failed(error);
+                        return Poll::Ready(());
+                    }
+                    // a peer that takes nothing must not keep what is closed
+                    Poll::Pending if outbound.poll_closed(cx).is_ready() => {
                         return Poll::Ready(());
                     }
                     Poll::Pending => {}

@@ -142,7 +142,6 @@
 //! # }
 //! ```
 
-
 mod clock;
 mod dial;
 mod drive;

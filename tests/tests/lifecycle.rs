@@ -49,7 +49,7 @@ on_each! {
     connecting_outside_of_a_runtime_works_or_says_what_is_missing:
         tokio tokio_current_thread async_std smol executor;
     control_goes_on_while_user_code_blocks_the_only_thread:
-        tokio_current_thread async_std smol executor;
+        tokio_one_worker tokio_current_thread async_std smol executor;
 }
 
 fn server() -> Arc<Server> {
@@ -271,7 +271,7 @@ fn connecting_outside_of_a_runtime_works_or_says_what_is_missing(on: Runtime) {
     let lazy = dialer.connect_lazy(&brokers);
     let dialled = block_on(dialer.dial(&brokers));
     match on {
-        Runtime::tokio | Runtime::tokio_current_thread => {
+        Runtime::tokio | Runtime::tokio_one_worker | Runtime::tokio_current_thread => {
             for error in [connected.err(), lazy.err(), dialled.err()] {
                 let error = error.expect("tokio runs what is made in its tasks");
                 assert_eq!(error.kind(), ErrorKind::Misuse);
@@ -339,6 +339,37 @@ fn control_goes_on_while_user_code_blocks_the_only_thread(on: Runtime) {
         writer.write(Record::new("y")).await.expect("written");
         client.close(LIMIT).await.expect("nothing is left");
     });
+}
+
+/// While the socket takes nothing, the write loop waits for it and for nothing else.
+#[tokio::test]
+async fn a_connection_closed_from_elsewhere_lets_go_of_a_peer_that_takes_nothing() {
+    use tokio::io::{AsyncReadExt, duplex};
+    let (ours, mut theirs) = duplex(16);
+    let conn = kafka_client_tokio::Dialer::new().over(ours, "t", 0);
+    let conn = conn.expect("a connection");
+    let closer = conn.closer();
+    // the greeting alone is longer than what the stream takes
+    let call = conn.request(kafka_client_tokio::api::metadata::MetadataRequest::default());
+    sleep(Duration::from_millis(50)).await;
+    closer.close();
+    let error = call.await.expect_err("closed");
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    let mut rest = Vec::new();
+    let end = tokio::time::timeout(LIMIT, theirs.read_to_end(&mut rest)).await;
+    end.expect("the stream is let go of").expect("its end");
+    drop(conn);
+}
+
+/// A limit that is none.
+#[tokio::test]
+async fn closing_takes_the_longest_limit_there_is() {
+    let server = server();
+    let client = kafka_client_tokio::connect(&server.bootstrap()).await;
+    let client = client.expect("a broker");
+    let writer = client.writer("t").expect("a config");
+    writer.write(Record::new("x")).await.expect("written");
+    client.close(Duration::MAX).await.expect("nothing is left");
 }
 
 /// A thread that has driven the connections itself and then does something else.

@@ -616,6 +616,11 @@ impl Control {
             return;
         };
         if error.kind() == ErrorKind::Closed {
+            if !entry.ready {
+                // a dial that is dropped by what should make it would be wanted again at once, for ever
+                let reach = self.addresses.entry(entry.address).or_default();
+                reach.not_before = Some(now.instant + self.common.config.reconnect_backoff.0);
+            }
             return;
         }
         let most = self.common.config.reconnect_backoff.1;

@@ -457,7 +457,8 @@ pub(super) async fn close_all(
     shared: &Shared,
     limit: Duration,
 ) -> Result<(), Undelivered> {
-    let deadline = shared.common.clock.now().instant + limit;
+    // a limit beyond the end of time is none
+    let deadline = shared.common.clock.now().instant.checked_add(limit);
     let receipts: Vec<_> = sessions
         .iter()
         .map(|session| {
@@ -467,7 +468,12 @@ pub(super) async fn close_all(
         })
         .collect();
     let settled = |cx: &mut Context<'_>| receipts.iter().all(|r| r.poll_settled(cx).is_ready());
-    let mut alarm = pin!(shared.sleep_until(deadline));
+    let mut alarm = pin!(async {
+        match deadline {
+            Some(at) => shared.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    });
     std::future::poll_fn(
         |cx| match settled(cx) || alarm.as_mut().poll(cx).is_ready() {
             true => Poll::Ready(()),

@@ -38,6 +38,8 @@ pub(crate) use on_each;
 pub(crate) enum Runtime {
     /// Two workers.
     tokio,
+    /// tokio's runtime of many threads, with one: what a container with one core gets.
+    tokio_one_worker,
     /// tokio's runtime of one thread.
     tokio_current_thread,
     /// As many threads as there are cores, or as `ASYNC_STD_THREAD_COUNT` says; one for the process.
@@ -74,9 +76,10 @@ enum Kind {
 impl Host {
     pub(crate) fn start(runtime: Runtime) -> Self {
         match runtime {
-            Runtime::tokio => {
+            Runtime::tokio | Runtime::tokio_one_worker => {
                 let mut builder = tokio::runtime::Builder::new_multi_thread();
-                let runtime = builder.worker_threads(2).enable_all().build();
+                let workers = if runtime == Runtime::tokio { 2 } else { 1 };
+                let runtime = builder.worker_threads(workers).enable_all().build();
                 let runtime = runtime.expect("a runtime");
                 Self {
                     handle: Handle::Tokio(runtime.handle().clone()),

@@ -101,6 +101,8 @@ struct Inner {
     waker: Option<Waker>,
     /// `Inbound` reads.
     reader: Option<Waker>,
+    /// `Outbound` has bytes that the socket does not take.
+    writer: Option<Waker>,
     next_correlation: i32,
 }
 
@@ -170,6 +172,7 @@ impl Link {
             kicked: false,
             waker: None,
             reader: None,
+            writer: None,
             next_correlation: 0,
         };
         let link = Arc::new(Self {
@@ -288,11 +291,10 @@ impl Link {
         let calls = std::mem::take(&mut inner.calls);
         let ready = std::mem::take(&mut inner.ready);
         let cursors = std::mem::take(&mut inner.cursors);
-        let (waker, reader) = (inner.waker.take(), inner.reader.take());
+        let wakers = [inner.waker.take(), inner.reader.take(), inner.writer.take()];
         inner.produces = 0;
         drop(inner);
-        wake(waker);
-        wake(reader);
+        wakers.into_iter().for_each(wake);
         let written = self.written.load(Ordering::Acquire);
         if let Some(inbox) = &self.common.inbox {
             inbox.tell(Note::Down(self.clone(), error.clone()));

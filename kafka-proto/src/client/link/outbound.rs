@@ -112,6 +112,22 @@ impl Outbound {
         }
     }
 
+    /// Waits for the link's end while the socket takes nothing: [`Outbound::poll`] has bytes then, and waits for nothing.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.link.inner.lock();
+        if matches!(inner.state, State::Closed(_)) {
+            return Poll::Ready(());
+        }
+        if !inner
+            .writer
+            .as_ref()
+            .is_some_and(|w| w.will_wake(cx.waker()))
+        {
+            inner.writer = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// The bytes to write, as up to `slices.len()` slices; returns how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let count = self.segments.len().min(slices.len()).min(SLICES);
