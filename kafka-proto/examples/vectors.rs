@@ -38,7 +38,10 @@ fn main() -> ExitCode {
         }
     }
     if report.is_empty() {
-        eprintln!("there are no vectors below {}", Path::new(&folder).display());
+        eprintln!(
+            "there are no vectors below {}",
+            Path::new(&folder).display()
+        );
     }
     let failed = report.values().any(|tally| !tally.failures.is_empty());
     match failed || report.is_empty() {

@@ -17,10 +17,13 @@ mod transfer;
 use libtest_mimic::Arguments;
 use places::{Place, Places};
 
+/// A scenario by its name.
+type Story = (&'static str, fn(Place));
+
 /// One runtime.
 struct Runtime {
     name: &'static str,
-    stories: &'static [(&'static str, fn(Place))],
+    stories: &'static [Story],
     write: fn(Place, String, u64),
     read: fn(Place, String, u64) -> transfer::Contents,
 }
@@ -58,33 +61,33 @@ fn main() {
 macro_rules! async_text {
     ($d:tt) => {
         macro_rules! scenario {
-                    ($d name:ident $d args:tt $d body:block) => {
-                        async fn $d name $d args $d body
-                    };
-                    ($d name:ident $d args:tt -> $d out:ty $d body:block) => {
-                        async fn $d name $d args -> $d out $d body
-                    };
-                }
+                                    ($d name:ident $d args:tt $d body:block) => {
+                                        async fn $d name $d args $d body
+                                    };
+                                    ($d name:ident $d args:tt -> $d out:ty $d body:block) => {
+                                        async fn $d name $d args -> $d out $d body
+                                    };
+                                }
         macro_rules! go {
-                    ($d call:expr) => {
-                        $d call.await
-                    };
-                }
+                                    ($d call:expr) => {
+                                        $d call.await
+                                    };
+                                }
         macro_rules! task {
-                    ($d body:block) => {
-                        spawn(async move $d body)
-                    };
-                }
+                                    ($d body:block) => {
+                                        spawn(async move $d body)
+                                    };
+                                }
         macro_rules! join {
-                    ($d task:expr) => {
-                        $d task.await
-                    };
-                }
+                                    ($d task:expr) => {
+                                        $d task.await
+                                    };
+                                }
         macro_rules! run {
-                    ($d call:expr) => {
-                        run($d call)
-                    };
-                }
+                                    ($d call:expr) => {
+                                        run($d call)
+                                    };
+                                }
 
         async fn wait_for(
             receipt: kafka::Receipt,

@@ -27,7 +27,7 @@ use std::{
 use produce_consume::{Plan, Report};
 
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 300;
 /// Lines of the trace that a failure shows; all of them when one seed is asked for.
 const SHOWN: usize = 60;
 /// Failures after which a run stops, unless `SIM_FAILURES` says otherwise.

@@ -49,7 +49,7 @@ pub(crate) struct Places(Arc<Mutex<BTreeMap<&'static str, (Broker, Place)>>>);
 #[allow(dead_code, reason = "dropping it stops it")]
 enum Broker {
     InProcess(Server),
-    Kafka(Kafka),
+    Kafka(Box<Kafka>),
 }
 
 impl Places {
@@ -91,7 +91,7 @@ impl Places {
             Some(version) => {
                 let kafka = Kafka::start(Options::new().version(version))?;
                 let brokers = kafka.bootstrap();
-                (Broker::Kafka(kafka), brokers)
+                (Broker::Kafka(Box::new(kafka)), brokers)
             }
         };
         let names = Arc::new(AtomicU64::new(0));
