@@ -10,6 +10,8 @@ use kafka_proto::api::ApiKey;
 #[non_exhaustive]
 #[allow(missing_docs, reason = "named for the release")]
 pub enum Release {
+    V0_10_0,
+    V0_10_1,
     V0_10_2,
     V0_11,
     V1_0,
@@ -27,7 +29,9 @@ pub enum Release {
 
 impl Release {
     /// All of them, oldest first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
+        Self::V0_10_0,
+        Self::V0_10_1,
         Self::V0_10_2,
         Self::V0_11,
         Self::V1_0,
@@ -55,23 +59,24 @@ impl Release {
     }
 }
 
-/// One column a release, in the order of [`Release::ALL`]; `-` is not announced. Taken from brokers: 0.10.2.2, 0.11.0.3,
+/// One column a release, in the order of [`Release::ALL`]; `-` is not announced. Taken from brokers: 0.10.0.1, 0.10.1.1,
+/// 0.10.2.2, 0.11.0.3,
 /// 1.0.2, 1.1.1, 2.0.1, 2.4.1, 2.8.2, 3.0.2, 3.6.2, 3.9.1, 4.0.1, 4.1.1 and 4.3.1. Brokers of 4.x announce Produce from 0
 /// and serve it from 3 (KAFKA-18659).
 #[rustfmt::skip]
 const TABLE: &[(ApiKey, &str)] = &[
-    (ApiKey::Produce, " 0-2  0-3  0-5  0-5  0-6  0-8  0-9  0-9  0-9 0-11 0-12 0-13 0-13"),
-    (ApiKey::Fetch, " 0-3  0-5  0-6  0-7  0-8 0-11 0-12 0-12 0-15 0-17 4-17 4-18 4-18"),
-    (ApiKey::ListOffsets, " 0-1  0-2  0-2  0-2  0-3  0-5  0-6  0-7  0-8  0-9 1-10 1-10 1-11"),
-    (ApiKey::Metadata, " 0-2  0-4  0-5  0-5  0-6  0-9 0-11 0-11 0-12 0-12 0-13 0-13 0-13"),
-    (ApiKey::FindCoordinator, " 0-0  0-1  0-1  0-1  0-2  0-3  0-3  0-4  0-4  0-6  0-6  0-6  0-6"),
-    (ApiKey::ApiVersions, " 0-0  0-1  0-1  0-1  0-2  0-3  0-3  0-3  0-3  0-4  0-4  0-4  0-4"),
-    (ApiKey::CreateTopics, " 0-1  0-2  0-2  0-2  0-3  0-5  0-7  0-7  0-7  0-7  2-7  2-7  2-7"),
-    (ApiKey::DeleteTopics, " 0-0  0-1  0-1  0-1  0-2  0-4  0-6  0-6  0-6  0-6  1-6  1-6  1-6"),
-    (ApiKey::DeleteRecords, "   -  0-0  0-0  0-0  0-1  0-1  0-2  0-2  0-2  0-2  0-2  0-2  0-2"),
-    (ApiKey::InitProducerId, "   -  0-0  0-0  0-0  0-1  0-2  0-4  0-4  0-4  0-5  0-5  0-5  0-5"),
-    (ApiKey::OffsetForLeaderEpoch, "   -  0-0  0-0  0-0  0-1  0-3  0-4  0-4  0-4  0-4  2-4  2-4  2-4"),
-    (ApiKey::CreatePartitions, "   -    -  0-0  0-0  0-1  0-1  0-3  0-3  0-3  0-3  0-3  0-3  0-3"),
+    (ApiKey::Produce, " 0-2  0-2  0-2  0-3  0-5  0-5  0-6  0-8  0-9  0-9  0-9 0-11 0-12 0-13 0-13"),
+    (ApiKey::Fetch, " 0-2  0-3  0-3  0-5  0-6  0-7  0-8 0-11 0-12 0-12 0-15 0-17 4-17 4-18 4-18"),
+    (ApiKey::ListOffsets, " 0-0  0-1  0-1  0-2  0-2  0-2  0-3  0-5  0-6  0-7  0-8  0-9 1-10 1-10 1-11"),
+    (ApiKey::Metadata, " 0-1  0-2  0-2  0-4  0-5  0-5  0-6  0-9 0-11 0-11 0-12 0-12 0-13 0-13 0-13"),
+    (ApiKey::FindCoordinator, " 0-0  0-0  0-0  0-1  0-1  0-1  0-2  0-3  0-3  0-4  0-4  0-6  0-6  0-6  0-6"),
+    (ApiKey::ApiVersions, " 0-0  0-0  0-0  0-1  0-1  0-1  0-2  0-3  0-3  0-3  0-3  0-4  0-4  0-4  0-4"),
+    (ApiKey::CreateTopics, "   -  0-0  0-1  0-2  0-2  0-2  0-3  0-5  0-7  0-7  0-7  0-7  2-7  2-7  2-7"),
+    (ApiKey::DeleteTopics, "   -  0-0  0-0  0-1  0-1  0-1  0-2  0-4  0-6  0-6  0-6  0-6  1-6  1-6  1-6"),
+    (ApiKey::DeleteRecords, "   -    -    -  0-0  0-0  0-0  0-1  0-1  0-2  0-2  0-2  0-2  0-2  0-2  0-2"),
+    (ApiKey::InitProducerId, "   -    -    -  0-0  0-0  0-0  0-1  0-2  0-4  0-4  0-4  0-5  0-5  0-5  0-5"),
+    (ApiKey::OffsetForLeaderEpoch, "   -    -    -  0-0  0-0  0-0  0-1  0-3  0-4  0-4  0-4  0-4  2-4  2-4  2-4"),
+    (ApiKey::CreatePartitions, "   -    -    -    -  0-0  0-0  0-1  0-1  0-3  0-3  0-3  0-3  0-3  0-3  0-3"),
 ];
 
 #[cfg(test)]

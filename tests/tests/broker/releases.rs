@@ -55,6 +55,38 @@ fn what_a_release_does_not_announce_closes_the_connection() {
     assert_eq!(world.closed(), [conn]);
 }
 
+/// 0.10.0 has version 0 alone, which lists where segments begin.
+#[test]
+fn the_oldest_release_lists_segments() {
+    let mut world = World::new(Config::new().as_version(Release::V0_10_0));
+    world.cluster.create_topic("t", 1);
+    let conn = world.cluster.connect(1);
+    let mut list = |world: &mut World, timestamp, most| {
+        let mut request = list_offsets("t", 0, timestamp);
+        request.topics[0].partitions[0].max_num_offsets = most;
+        let answer = world.call(conn, 0, &request);
+        answer.topics[0].partitions[0].old_style_offsets.clone()
+    };
+    assert_eq!(list(&mut world, -1, 9), [0], "empty");
+    let set = old_set(1, &["a", "b", "c"], Compression::None);
+    let conn = world.cluster.connect(1);
+    assert_eq!(
+        code(&world.call(conn, 2, &produce("t", 0, set))),
+        ErrorCode::NONE
+    );
+    assert_eq!(list(&mut world, -1, 1), [3], "the end");
+    assert_eq!(list(&mut world, -1, 9), [3, 0]);
+    assert_eq!(list(&mut world, -2, 9), [0], "the start");
+    assert_eq!(list(&mut world, i64::MAX, 9), [0]);
+    assert!(list(&mut world, 0, 9).is_empty(), "before anything changed");
+    // and has no CreateTopics yet
+    assert_eq!(announced_by(Release::V0_10_0, ApiKey::CreateTopics), None);
+    assert_eq!(
+        announced_by(Release::V0_10_1, ApiKey::CreateTopics),
+        Some(0..=0)
+    );
+}
+
 fn old_set(magic: i8, values: &[&str], compression: Compression) -> Bytes {
     let mut builder = BatchBuilder::new(Vec::new());
     for value in values {

@@ -1,4 +1,4 @@
-//! ListOffsets 1 to 11: the ends of a log, and where a time begins in it.
+//! ListOffsets 0 to 11: the ends of a log, and where a time begins in it.
 //!
 //! - Latest (-1: the high watermark, or the last stable offset for `read_committed`), earliest (-2), maximum timestamp
 //!   (-3, from version 7), earliest local (-4, from version 8: the same as earliest), latest tiered and earliest pending
@@ -6,6 +6,8 @@
 //! - A special timestamp in a version before its own is UNSUPPORTED_VERSION; a partition that stands twice in a request
 //!   is INVALID_REQUEST.
 //! - Leader epochs are checked and answered from version 4 on.
+//! - Version 0 lists where segments begin, the latest first (`Log.fetchOffsetsBefore`). A log here has one segment, last
+//!   changed at its largest timestamp.
 //! - Not done: inside a compressed batch a time is answered with the first offset of the batch.
 
 use std::{
@@ -28,7 +30,7 @@ use super::super::{
     request::Request,
 };
 
-pub(super) const VERSIONS: RangeInclusive<i16> = 1..=11;
+pub(super) const VERSIONS: RangeInclusive<i16> = 0..=11;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -58,6 +60,10 @@ impl Cluster {
             }
         }
         let answer = |topic: &ListOffsetsTopic, wanted: &ListOffsetsPartition| {
+            if request.version == 0 {
+                let found = self.list_segments(request, topic, wanted);
+                return segments_response(wanted.partition_index, found);
+            }
             let once = asked.get(&(topic.name.as_str(), wanted.partition_index)) == Some(&1);
             let found = match once {
                 true => self.list_offset(request, topic, wanted, m.isolation_level),
@@ -112,6 +118,37 @@ impl Cluster {
         let start = matches!(wanted.timestamp, EARLIEST | EARLIEST_LOCAL);
         Ok(found.filter(|f| start || f.offset < end).unwrap_or(NOWHERE))
     }
+
+    fn list_segments(
+        &self,
+        request: &Request,
+        topic: &ListOffsetsTopic,
+        wanted: &ListOffsetsPartition,
+    ) -> Result<Vec<i64>, ErrorCode> {
+        let topic = self.topics.resolve(&topic.name, Uuid::default(), false)?;
+        let partition = topic
+            .partition(wanted.partition_index)
+            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        partition.check_leader(request.broker, wanted.current_leader_epoch)?;
+        let log = &partition.log;
+        let (start, end) = (log.start_offset(), log.high_watermark());
+        let changed = log.find_max_timestamp().map_or(0, |found| found.timestamp);
+        // the end counts as a segment that is as new as can be, unless nothing is before it
+        let mut segments = vec![start];
+        if end > start {
+            segments.push(end);
+        }
+        let until = match wanted.timestamp {
+            LATEST => segments.len(),
+            EARLIEST => 1,
+            timestamp if timestamp >= changed => 1,
+            _ => 0,
+        };
+        segments.truncate(until);
+        segments.reverse();
+        segments.truncate(usize::try_from(wanted.max_num_offsets).unwrap_or(0));
+        Ok(segments)
+    }
 }
 
 pub(super) fn refuse(m: &ListOffsetsRequest, code: ErrorCode) -> ListOffsetsResponse {
@@ -142,6 +179,19 @@ fn partition_response(index: i32, found: Result<Found, ErrorCode>) -> ListOffset
                 p.timestamp = found.timestamp;
                 p.leader_epoch = found.leader_epoch;
             }
+            Err(code) => p.error_code = code.code(),
+        }
+    })
+}
+
+fn segments_response(
+    index: i32,
+    found: Result<Vec<i64>, ErrorCode>,
+) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse::build(|p| {
+        p.partition_index = index;
+        match found {
+            Ok(offsets) => p.old_style_offsets = offsets,
             Err(code) => p.error_code = code.code(),
         }
     })
