@@ -61,7 +61,7 @@ fn the_oldest_release_lists_segments() {
     let mut world = World::new(Config::new().as_version(Release::V0_10_0));
     world.cluster.create_topic("t", 1);
     let conn = world.cluster.connect(1);
-    let mut list = |world: &mut World, timestamp, most| {
+    let list = |world: &mut World, timestamp, most| {
         let mut request = list_offsets("t", 0, timestamp);
         request.topics[0].partitions[0].max_num_offsets = most;
         let answer = world.call(conn, 0, &request);
