@@ -7,6 +7,8 @@ use super::{Exchange, Mechanism, OauthBearer, Plain, Scram, ScramHash, ScramNonc
 /// Nothing may panic, no exchange may go on after four answers, and no broker that was not told the password may satisfy
 /// SCRAM.
 pub fn exchange(data: &[u8]) {
+    // what the broker itself says may stand in an error
+    let said = data.windows(6).any(|word| word == b"pencil");
     let mut starts = Vec::new();
     for hash in [ScramHash::Sha256, ScramHash::Sha512] {
         let nonce = ScramNonce::new("n").expect("visible");
@@ -30,7 +32,7 @@ pub fn exchange(data: &[u8]) {
                     break;
                 }
                 Err(e) => {
-                    assert!(!e.to_string().contains("pencil"));
+                    assert!(said || !e.to_string().contains("pencil"));
                     break;
                 }
             }
@@ -52,5 +54,6 @@ mod tests {
         }
         super::exchange(b"r=n\xff,s=AA==,i=4096");
         super::exchange(b"{\"status\":\"pen\xffcil\"}\n");
+        super::exchange(b"a broker that says pencil");
     }
 }
