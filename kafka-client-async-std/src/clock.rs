@@ -10,11 +10,6 @@ pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Now {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let unix_ms = since_epoch.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        Now {
-            instant: Instant::now(),
-            unix_ms,
-        }
+        Now::at(Instant::now(), SystemTime::now())
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     connections: Vec<Driven<Connection>>,
     openings: Vec<Driven<Opening>>,
     lookups: Lookups,
+    /// What the last sleep ended for; kept for its memory.
+    happened: Vec<PollFlags>,
 }
 
 /// Something that is polled when it was woken, or at its deadline.
@@ -103,6 +105,7 @@ impl Engine {
                 send,
                 receive,
             },
+            happened: Vec::new(),
         }
     }
 
@@ -231,7 +234,8 @@ impl Drive for Engine {
             }
         }
         let slept = poll(&mut fds, limit.as_ref());
-        let happened: Vec<_> = fds.iter().map(PollFd::revents).collect();
+        self.happened.clear();
+        self.happened.extend(fds.iter().map(PollFd::revents));
         drop(fds);
         self.signal.get_up();
         match slept {
@@ -239,7 +243,7 @@ impl Drive for Engine {
             // out of memory, say: do not spin on it
             Err(_) => thread::sleep(Duration::from_millis(1)),
         }
-        let mut happened = happened.into_iter();
+        let mut happened = self.happened.iter();
         if happened.next().is_some_and(|events| !events.is_empty()) {
             self.signal.bell.quieten();
         }

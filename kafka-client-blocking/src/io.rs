@@ -6,7 +6,7 @@ use std::{
     io,
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -20,6 +20,7 @@ use crate::{
     engine::Engine,
     seat::{Caller, Seats},
     signal::Signal,
+    sync::Lock,
     threads::Hangup,
 };
 
@@ -36,7 +37,7 @@ thread_local! {
 pub(crate) struct Io {
     /// `None`: other threads drive, and nobody else can.
     seats: Option<(Arc<Seats<Engine>>, Arc<Signal>)>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Lock<Vec<JoinHandle<()>>>,
     /// Ends what those threads may wait in.
     hangup: Option<Hangup>,
     /// How many take the events.
@@ -61,7 +62,7 @@ impl Io {
             .map_err(refused)?;
         Ok(Arc::new(Self {
             seats: Some((seats, signal)),
-            threads: Mutex::new(vec![thread]),
+            threads: Lock::new(vec![thread]),
             hangup: None,
             hearers: AtomicUsize::new(0),
         }))
@@ -71,7 +72,7 @@ impl Io {
     pub(crate) fn of_threads((threads, hangup): (Vec<JoinHandle<()>>, Hangup)) -> Arc<Self> {
         Arc::new(Self {
             seats: None,
-            threads: Mutex::new(threads),
+            threads: Lock::new(threads),
             hangup: Some(hangup),
             hearers: AtomicUsize::new(0),
         })
@@ -125,7 +126,7 @@ impl Io {
     /// Waits for the end of the threads: for after what they drive has ended.
     pub(crate) fn join(&self) {
         // locked while it waits, so that a second caller waits too
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self.threads.lock();
         for thread in threads.drain(..) {
             // one that panicked has said so, and whoever waited has an error
             let _ = thread.join();

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{ErrorKind, IoSlice, Read, Write},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, JoinHandle},
     time::Instant,
@@ -14,7 +14,10 @@ use kafka_proto::{
     error::Error,
 };
 
-use crate::seat::Caller;
+use crate::{
+    seat::Caller,
+    sync::{Condvar, Lock, wait, wait_timeout},
+};
 
 const NO_THREAD: &str = "the system refused a thread for a connection: it may have reached the limit of its user or \
                          container";
@@ -24,13 +27,13 @@ const MOST: usize = 64 * 1024;
 
 /// Ends the stream, the first time it is called: whatever waits in it returns.
 #[derive(Clone)]
-pub(crate) struct Hangup(Arc<Mutex<Option<Close>>>);
+pub(crate) struct Hangup(Arc<Lock<Option<Close>>>);
 
 type Close = Box<dyn FnOnce() + Send>;
 
 impl Hangup {
     pub(crate) fn call(&self) {
-        let close = lock(&self.0).take();
+        let close = self.0.lock().take();
         if let Some(close) = close {
             close();
         }
@@ -52,12 +55,12 @@ pub(crate) fn start(
 ) -> Result<(Vec<JoinHandle<()>>, Hangup), Error> {
     let (outbound, inbound) = halves;
     let (from, to) = streams;
-    let hangup = Hangup(Arc::new(Mutex::new(Some(Box::new(close)))));
+    let hangup = Hangup(Arc::new(Lock::new(Some(Box::new(close)))));
     let writing = Arc::new(Writing {
-        outbound: Mutex::new(outbound),
+        outbound: Lock::new(outbound),
         bell: Arc::new(Bell {
             caller: Caller::new(None),
-            state: Mutex::default(),
+            state: Lock::default(),
             changed: Condvar::new(),
         }),
         clock: clock.clone(),
@@ -80,7 +83,7 @@ pub(crate) fn start(
 
 /// The sending half, and who looks after it.
 struct Writing {
-    outbound: Mutex<Outbound>,
+    outbound: Lock<Outbound>,
     bell: Arc<Bell>,
     clock: Arc<dyn Clock>,
 }
@@ -89,7 +92,7 @@ struct Writing {
 struct Bell {
     /// The thread that writes, between writes.
     caller: Arc<Caller>,
-    state: Mutex<State>,
+    state: Lock<State>,
     /// The thread that keeps the time waits here.
     changed: Condvar,
 }
@@ -116,7 +119,7 @@ enum Sleep {
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         self.caller.wake_by_ref();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.woken = true;
         if state.writing {
             self.changed.notify_one();
@@ -131,8 +134,8 @@ impl Writing {
         let mut cx = Context::from_waker(&waker);
         let mut buffer = Vec::with_capacity(MOST);
         loop {
-            lock(&self.bell.state).woken = false;
-            let mut outbound = lock(&self.outbound);
+            self.bell.state.lock().woken = false;
+            let mut outbound = self.outbound.lock();
             match outbound.poll(self.clock.now(), &mut cx) {
                 Poll::Ready(false) => return,
                 Poll::Ready(true) => {
@@ -147,8 +150,8 @@ impl Writing {
                     self.begin(outbound.deadline());
                     drop(outbound);
                     let written = stream.write(&buffer);
-                    let mut outbound = lock(&self.outbound);
-                    lock(&self.bell.state).writing = false;
+                    let mut outbound = self.outbound.lock();
+                    self.bell.state.lock().writing = false;
                     match written {
                         Ok(0) => outbound.failed(ErrorKind::WriteZero.into()),
                         Ok(n) => outbound.consume(n),
@@ -162,11 +165,11 @@ impl Writing {
                     drop(outbound);
                     // a writer with a buffer sends it before it is waited for
                     let flushed = stream.flush();
-                    lock(&self.bell.state).writing = false;
+                    self.bell.state.lock().writing = false;
                     match flushed {
                         // woken or late: both are reasons to look again
                         Ok(()) => drop(self.bell.caller.sleep(until)),
-                        Err(e) => lock(&self.outbound).failed(e),
+                        Err(e) => self.outbound.lock().failed(e),
                     }
                 }
             }
@@ -175,7 +178,7 @@ impl Writing {
 
     /// The stream has the thread from now on.
     fn begin(&self, until: Option<Instant>) {
-        let mut state = lock(&self.bell.state);
+        let mut state = self.bell.state.lock();
         (state.writing, state.until) = (true, until);
         let oversleeps = match (state.sleeps, until) {
             (Some(Sleep::Until(at)), Some(until)) => until < at,
@@ -192,7 +195,7 @@ impl Writing {
     fn watch(&self, hangup: &Hangup) {
         let waker = Waker::from(self.bell.clone());
         let mut cx = Context::from_waker(&waker);
-        let mut state = lock(&self.bell.state);
+        let mut state = self.bell.state.lock();
         while !state.over {
             let sleep = match (state.writing, state.until) {
                 (true, _) if state.woken => None,
@@ -202,26 +205,22 @@ impl Writing {
             };
             state.sleeps = sleep;
             state = match sleep {
-                Some(Sleep::Forever) => {
-                    let woken = self.bell.changed.wait(state);
-                    woken.unwrap_or_else(PoisonError::into_inner)
-                }
+                Some(Sleep::Forever) => wait(&self.bell.changed, state),
                 Some(Sleep::Until(at)) => {
                     let left = at.saturating_duration_since(Instant::now());
-                    let woken = self.bell.changed.wait_timeout(state, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
+                    wait_timeout(&self.bell.changed, &self.bell.state, state, left).0
                 }
                 None => {
                     state.woken = false;
                     drop(state);
-                    let mut outbound = lock(&self.outbound);
+                    let mut outbound = self.outbound.lock();
                     if outbound.poll(self.clock.now(), &mut cx) == Poll::Ready(false) {
                         drop(outbound);
                         return hangup.call();
                     }
                     let until = outbound.deadline();
                     drop(outbound);
-                    let mut state = lock(&self.bell.state);
+                    let mut state = self.bell.state.lock();
                     state.until = until;
                     state
                 }
@@ -237,8 +236,8 @@ impl Drop for End {
     fn drop(&mut self) {
         let Self(writing, hangup) = self;
         // does nothing if the link has ended already
-        lock(&writing.outbound).failed(ErrorKind::BrokenPipe.into());
-        lock(&writing.bell.state).over = true;
+        writing.outbound.lock().failed(ErrorKind::BrokenPipe.into());
+        writing.bell.state.lock().over = true;
         writing.bell.changed.notify_one();
         hangup.call();
     }
@@ -254,9 +253,4 @@ fn read(mut inbound: Inbound, mut stream: impl Read, clock: &dyn Clock) {
             Err(e) => return inbound.failed(e),
         }
     }
-}
-
-/// What a panic of the caller's stream leaves behind is whole: nothing is locked while the stream has the thread.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

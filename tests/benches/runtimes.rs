@@ -105,26 +105,16 @@ fn main() {
 }
 
 fn measure(runtime: &'static str, part: &str, brokers: &str, messages: usize) -> Figures {
-    let task = tasks(runtime, part.to_owned(), brokers.to_owned(), messages);
+    let task = || tasks(runtime, part.to_owned(), brokers.to_owned(), messages);
     let tokio = |mut builder: tokio::runtime::Builder| {
         let runtime = builder.enable_all().build().expect("a runtime");
-        runtime.block_on(async { tokio::spawn(task).await.expect("a result") })
+        runtime.block_on(async { tokio::spawn(task()).await.expect("a result") })
     };
     match runtime {
         "tokio" => tokio(tokio::runtime::Builder::new_multi_thread()),
         "tokio-1" => tokio(tokio::runtime::Builder::new_current_thread()),
-        "async-std" => async_std::task::block_on(async_std::task::spawn(tasks(
-            runtime,
-            part.to_owned(),
-            brokers.to_owned(),
-            messages,
-        ))),
-        "smol" => smol::block_on(smol::spawn(tasks(
-            runtime,
-            part.to_owned(),
-            brokers.to_owned(),
-            messages,
-        ))),
+        "async-std" => async_std::task::block_on(async_std::task::spawn(task())),
+        "smol" => smol::block_on(smol::spawn(task())),
         _ => threads::measure(part, brokers, messages),
     }
 }

@@ -17,7 +17,7 @@ pub mod produce;
 pub mod producer;
 pub mod queue;
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// The time, as every machine takes it.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,15 @@ pub struct Now {
     pub instant: Instant,
     /// For timestamps: ms since the Unix epoch; may jump.
     pub unix_ms: i64,
+}
+
+impl Now {
+    /// The time as the two clocks of a system tell it; a time of day before 1970 counts as 1970.
+    pub fn at(instant: Instant, time: SystemTime) -> Self {
+        let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH);
+        let unix_ms = since_epoch.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        Self { instant, unix_ms }
+    }
 }
 
 /// The earlier of two moments, of which each may be missing.
