@@ -22,6 +22,10 @@ impl Clock for Stopped {
 
 /// An executor that ends drops every dial at once: wanting the next one at once would never let its driver see the end.
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tests need a moment to begin with"
+)]
 fn a_dial_that_is_dropped_is_wanted_again_after_a_pause() {
     let now = Now::at(Instant::now(), SystemTime::now());
     let config = Config::new("localhost:9092").expect("an address");
