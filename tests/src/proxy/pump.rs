@@ -249,13 +249,13 @@ impl Connection {
         // in parts of a hundredth of a second, so that a slow line is not a stuttering one
         let part = usize::try_from(per_second / 100).unwrap_or(usize::MAX);
         for part in bytes.chunks(part.clamp(1, CHUNK)) {
-            to.write_all(part)?;
+            // a part is there when its last byte has passed, not when its first one may
             let time = Duration::from_secs_f64(part.len() as f64 / per_second as f64);
-            let due = Instant::now() + time;
-            self.wait_for_line(lane, due);
+            self.wait_for_line(lane, Instant::now() + time);
             if self.is_over() {
                 break;
             }
+            to.write_all(part)?;
         }
         Ok(())
     }
