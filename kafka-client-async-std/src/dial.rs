@@ -3,14 +3,14 @@
 use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
+    io,
     pin::Pin,
     sync::Arc,
-    time::Duration,
 };
 
 use futures_io::{AsyncRead, AsyncWrite};
 use kafka_proto::{
-    client::{Client, Clock, Conn},
+    client::{Client, Clock, Conn, Resolver},
     config::{Address, Config},
     error::Error,
 };
@@ -18,8 +18,9 @@ use kafka_proto::{
 use crate::{
     clock::SystemClock,
     drive,
+    open::{Connector, Opener},
     spawn::Spawner,
-    stream::{self, Half},
+    stream::Half,
 };
 
 /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
@@ -37,6 +38,7 @@ pub async fn connect(brokers: &str) -> Result<Client, Error> {
 #[derive(Clone, Debug)]
 pub struct Dialer {
     config: Config,
+    opener: Opener,
     spawner: Option<Spawner>,
 }
 
@@ -51,26 +53,72 @@ impl Dialer {
     pub fn new() -> Self {
         Self {
             config: Config::without_brokers(),
+            opener: Opener::default(),
             spawner: None,
         }
     }
 
-    /// Sets the name under which the client appears in the broker's logs, quotas and metrics.
-    pub fn client_id(self, id: impl Into<String>) -> Self {
-        self.configure(|config| config.client_id(id))
+    kafka_proto::dialer_settings!();
+
+    /// Looks hosts up by a function of your own, instead of the system's lookup: by service discovery, for example. It
+    /// returns `ip`, `ip:port` or `[ip]:port`, the best first.
+    ///
+    /// The port of the address that is dialled wins; one that was found is taken where that address has none. Hosts that are
+    /// IP addresses are not looked up. TLS goes by the name that is dialled, whatever it resolves to. A lookup has the
+    /// time that [`timeout`](Self::timeout) leaves; one that is dropped before its end is to leave nothing behind.
+    ///
+    /// ```
+    /// use kafka_client_async_std::Dialer;
+    ///
+    /// let dialer = Dialer::new().resolver(|host| async move {
+    ///     match host.as_str() {
+    ///         "kafka.service" => Ok(vec!["10.0.0.7:9092".to_owned(), "10.0.0.8:9092".to_owned()]),
+    ///         _ => Err(std::io::Error::other(format!("{host} is not registered"))),
+    ///     }
+    /// });
+    /// # drop(dialer);
+    /// ```
+    ///
+    /// Source: acceptance TY-11, DI-08, 2.2.
+    #[doc(alias = "LookupHost")]
+    pub fn resolver<F>(mut self, lookup: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Vec<String>>> + Send + 'static,
+    {
+        self.opener.resolver = Some(Resolver::new(lookup));
+        self
     }
 
-    /// Sets how long lookup, connect and handshake of one connection may take together. Default: 10 s.
-    pub fn timeout(self, limit: Duration) -> Self {
-        self.configure(|config| config.setup_timeout(limit))
-    }
-
-    /// Changes the settings of the client that are not about connecting.
-    pub fn configure(self, change: impl FnOnce(Config) -> Config) -> Self {
-        Self {
-            config: change(self.config),
-            ..self
-        }
+    /// Opens streams by a function of your own, from host and port, instead of lookup and TCP: through a proxy, by another
+    /// resolver, or to a cluster in memory. The settings of sockets and lookups are then yours.
+    ///
+    /// It is used for every connection of [`connect`](Self::connect), [`connect_lazy`](Self::connect_lazy),
+    /// [`dial`](Self::dial) and [`dial_leader`](Self::dial_leader), within [`timeout`](Self::timeout), and gets the
+    /// addresses that brokers advertise, too. An error of it is what the connection failed with; dropped before its end, it
+    /// is to leave nothing behind.
+    ///
+    /// ```no_run
+    /// use async_io::Async;
+    /// use kafka_client_async_std::Dialer;
+    ///
+    /// // everything goes through a tunnel that ends on this host
+    /// let tunnel = std::net::SocketAddr::from(([127, 0, 0, 1], 9092));
+    /// let dialer = Dialer::new()
+    ///     .connector(move |_host, _port| Async::<std::net::TcpStream>::connect(tunnel));
+    /// # drop(dialer);
+    /// ```
+    ///
+    /// Source: acceptance TY-11, DI-08.
+    pub fn connector<F, S>(
+        mut self,
+        open: impl Fn(String, u16) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        self.opener.connector = Some(Connector::new(open));
+        self
     }
 
     /// Runs the connections on an executor of yours. Default: async-std or smol, by the features of this crate.
@@ -174,9 +222,7 @@ impl Dialer {
             topic,
             partition,
         )?;
-        let (read, write) = Half::split(stream);
-        spawner.spawn(drive::write_loop(outbound, write, clock.clone()));
-        spawner.spawn(drive::read_loop(inbound, read, clock));
+        drive::spawn_loops(Half::split(stream), outbound, inbound, &spawner, clock);
         Ok(conn)
     }
 
@@ -185,7 +231,7 @@ impl Dialer {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (client, control) =
             Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
-        drive::start(control, spawner, clock)?;
+        drive::start(control, spawner, clock, self.opener.clone())?;
         Ok(client)
     }
 
@@ -196,11 +242,14 @@ impl Dialer {
         partition: i32,
     ) -> Result<Conn, Error> {
         let address = Address::parse(address)?;
+        self.config.check()?;
         let spawner = self.running()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let peer = address.to_string();
-        let deadline = clock.now().instant + self.config.setup_limit();
-        let stream = stream::open(&address.host, address.port, deadline)
+        let deadline = self.config.setup_deadline(clock.now().instant);
+        let stream = self
+            .opener
+            .open(&address, self.config.dialing(), deadline)
             .await
             .map_err(|error| Error::unreachable(&peer, error))?;
         let (conn, outbound, inbound) = Conn::new(

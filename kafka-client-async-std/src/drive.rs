@@ -3,7 +3,6 @@
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
-    net::TcpStream,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -13,17 +12,18 @@ use std::{
 
 use async_channel::Receiver;
 use async_executor::Executor;
-use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::future::block_on;
 use kafka_proto::{
     client::{Clock, Control, Dial, Inbound, Outbound},
+    config::Dialing,
     error::Error,
 };
 
 use crate::{
+    open::{Opened, Opener},
     spawn::Spawner,
-    stream::{TcpReader, TcpWriter, open},
+    stream::{Half, TcpReader, TcpWriter},
 };
 
 const NO_THREAD: &str = "the system refused a thread for the control of a client: it may have reached the limit of its \
@@ -44,6 +44,7 @@ pub(crate) fn start(
     control: Control,
     spawner: Spawner,
     clock: Arc<dyn Clock>,
+    opener: Opener,
 ) -> Result<(), Error> {
     let executor = Arc::new(Executor::new());
     let spawn = Arc::downgrade(&executor);
@@ -61,7 +62,8 @@ pub(crate) fn start(
     });
     let drive = move || {
         let _there = there;
-        block_on(executor.run(drive_control(control, there_ended, own, spawner, clock)));
+        let driving = drive_control(control, there_ended, own, spawner, clock, opener);
+        block_on(executor.run(driving));
     };
     thread::Builder::new()
         .name("kafka-control".to_owned())
@@ -78,8 +80,10 @@ async fn drive_control(
     own: Spawner,
     data: Spawner,
     clock: Arc<dyn Clock>,
+    opener: Opener,
 ) {
     let mut timer = Timer::default();
+    let dialing = control.dialing().clone();
     let mut data_ended = pin!(data_ended.recv());
     while let Some(dial) = poll_fn(|cx| {
         // before each dial: an executor that ends drops every one at once, and the next is wanted at once
@@ -99,49 +103,69 @@ async fn drive_control(
             true => &data,
             false => &own,
         };
-        spawner.spawn(connect(dial, spawner.clone(), clock.clone()));
+        let (clock, opener) = (clock.clone(), opener.clone());
+        spawner.spawn(connect(
+            dial,
+            dialing.clone(),
+            spawner.clone(),
+            clock,
+            opener,
+        ));
     }
 }
 
 /// Makes a connection and drives it until it ends.
-async fn connect(mut dial: Dial, spawner: Spawner, clock: Arc<dyn Clock>) {
-    let opened = {
-        let mut opening = pin!(open(&dial.host, dial.port, dial.deadline));
-        let inbound = &mut dial.inbound;
-        poll_fn(|cx| match opening.as_mut().poll(cx) {
-            Poll::Ready(stream) => Poll::Ready(Some(stream)),
-            // a client that ends does not wait for what nobody needs any more
-            Poll::Pending => inbound.poll_closed(cx).map(|()| None),
-        })
-        .await
-    };
-    match opened {
-        Some(Ok(stream)) => drive(stream, dial.outbound, dial.inbound, &spawner, clock),
-        Some(Err(error)) => dial.failed(error),
-        None => {}
+async fn connect(
+    dial: Dial,
+    dialing: Dialing,
+    spawner: Spawner,
+    clock: Arc<dyn Clock>,
+    opener: Opener,
+) {
+    let (address, deadline) = (dial.address.clone(), dial.deadline);
+    let opening = opener.open(&address, &dialing, deadline);
+    if let Some((stream, outbound, inbound)) = dial.make(opening).await {
+        drive(stream, outbound, inbound, &spawner, clock);
     }
 }
 
 /// Starts the two loops of a connection.
 pub(crate) fn drive(
-    stream: Async<TcpStream>,
+    stream: Opened,
     outbound: Outbound,
     inbound: Inbound,
     spawner: &Spawner,
     clock: Arc<dyn Clock>,
 ) {
-    let stream = Arc::new(stream);
-    let (read, write) = (TcpReader::new(stream.clone()), TcpWriter(stream));
+    match stream {
+        Opened::Tcp(stream) => {
+            let stream = Arc::new(stream);
+            let halves = (TcpReader::new(stream.clone()), TcpWriter(stream));
+            spawn_loops(halves, outbound, inbound, spawner, clock);
+        }
+        Opened::Own(stream) => {
+            spawn_loops(Half::split(stream), outbound, inbound, spawner, clock);
+        }
+    }
+}
+
+/// Starts the two loops of a connection over the halves of its stream.
+pub(crate) fn spawn_loops(
+    (read, write): (
+        impl AsyncRead + Send + 'static,
+        impl AsyncWrite + Send + 'static,
+    ),
+    outbound: Outbound,
+    inbound: Inbound,
+    spawner: &Spawner,
+    clock: Arc<dyn Clock>,
+) {
     spawner.spawn(write_loop(outbound, write, clock.clone()));
     spawner.spawn(read_loop(inbound, read, clock));
 }
 
 /// Writes what there is until the link ends.
-pub(crate) async fn write_loop(
-    mut outbound: Outbound,
-    write: impl AsyncWrite,
-    clock: Arc<dyn Clock>,
-) {
+async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, clock: Arc<dyn Clock>) {
     let mut write = pin!(write);
     let mut timer = Timer::default();
     poll_fn(|cx| {
@@ -187,7 +211,7 @@ fn poll_write(
 }
 
 /// Reads what comes until the link or the stream ends.
-pub(crate) async fn read_loop(mut inbound: Inbound, read: impl AsyncRead, clock: Arc<dyn Clock>) {
+async fn read_loop(mut inbound: Inbound, read: impl AsyncRead, clock: Arc<dyn Clock>) {
     let mut read = pin!(read);
     poll_fn(|cx| {
         if inbound.poll_closed(cx).is_ready() {

@@ -164,6 +164,7 @@
 mod clock;
 mod dial;
 mod drive;
+mod open;
 mod spawn;
 mod stream;
 

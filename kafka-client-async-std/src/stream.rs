@@ -1,69 +1,15 @@
-//! Connections: making them, and their halves.
+//! The halves of a connection.
 
 use std::{
-    future::{Future, poll_fn},
     io::{self, IoSlice, Read},
-    net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
-    pin::{Pin, pin},
+    net::TcpStream,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
-    time::Instant,
 };
 
-use async_io::{Async, Timer};
+use async_io::Async;
 use futures_io::{AsyncRead, AsyncWrite};
-
-/// Looks up and connects, all by `deadline`: to each address in turn.
-pub(crate) async fn open(host: &str, port: u16, deadline: Instant) -> io::Result<Async<TcpStream>> {
-    let addresses = within(deadline, resolve(host, port)).await?;
-    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-    for address in addresses {
-        // one that does not answer must leave time for the others
-        let now = Instant::now();
-        let until = now + deadline.saturating_duration_since(now) / left.max(1);
-        left = left.saturating_sub(1);
-        match within(until, Async::<TcpStream>::connect(address)).await {
-            Ok(stream) => {
-                // requests are written whole: waiting for more of them in the kernel only costs time
-                stream.get_ref().set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
-}
-
-/// The addresses of a host, in the system's order.
-async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![(ip, port).into()]);
-    }
-    let host = host.to_owned();
-    // the system's lookup blocks and cannot be called off: it gets a thread of a pool
-    blocking::unblock(move || Ok((host.as_str(), port).to_socket_addrs()?.collect())).await
-}
-
-/// What `future` gives, or an error at `deadline`.
-async fn within<T>(
-    deadline: Instant,
-    future: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    let mut future = pin!(future);
-    let mut timer = Timer::at(deadline);
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = future.as_mut().poll(cx) {
-            return Poll::Ready(result);
-        }
-        ready!(Pin::new(&mut timer).poll(cx));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "no connection within the set-up time-out",
-        )))
-    })
-    .await
-}
 
 /// The receiving half of a socket.
 #[derive(Debug)]

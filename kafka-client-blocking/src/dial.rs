@@ -2,9 +2,9 @@
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
-    io::{Read, Write},
+    io::{self, Read, Write},
+    os::fd::OwnedFd,
     sync::Arc,
-    time::Duration,
 };
 
 use kafka_proto::{
@@ -13,7 +13,7 @@ use kafka_proto::{
     error::Error,
 };
 
-use crate::{client::Client, clock::SystemClock, conn::Conn, io::Io, threads};
+use crate::{client::Client, clock::SystemClock, conn::Conn, io::Io, opening::Opener, threads};
 
 /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
 ///
@@ -30,6 +30,7 @@ pub fn connect(brokers: &str) -> Result<Client, Error> {
 #[derive(Clone, Debug)]
 pub struct Dialer {
     config: Config,
+    opener: Opener,
 }
 
 impl Default for Dialer {
@@ -43,24 +44,65 @@ impl Dialer {
     pub fn new() -> Self {
         Self {
             config: Config::without_brokers(),
+            opener: Opener::default(),
         }
     }
 
-    /// Sets the name under which the client appears in the broker's logs, quotas and metrics.
-    pub fn client_id(self, id: impl Into<String>) -> Self {
-        self.configure(|config| config.client_id(id))
+    kafka_proto::dialer_settings!();
+
+    /// Looks hosts up by a function of your own, instead of the system's lookup: by service discovery, for example. It
+    /// returns `ip`, `ip:port` or `[ip]:port`, the best first.
+    ///
+    /// The port of the address that is dialled wins; one that was found is taken where that address has none. Hosts that are
+    /// IP addresses are not looked up. TLS goes by the name that is dialled, whatever it resolves to. Each lookup has a
+    /// thread of its own, which it may block; what comes after [`timeout`](Self::timeout) is dropped.
+    ///
+    /// ```
+    /// use kafka_client_blocking::Dialer;
+    ///
+    /// let dialer = Dialer::new().resolver(|host| match host {
+    ///     "kafka.service" => Ok(vec!["10.0.0.7:9092".to_owned(), "10.0.0.8:9092".to_owned()]),
+    ///     _ => Err(std::io::Error::other(format!("{host} is not registered"))),
+    /// });
+    /// # drop(dialer);
+    /// ```
+    ///
+    /// Source: acceptance TY-11, DI-08, 2.2.
+    #[doc(alias = "LookupHost")]
+    pub fn resolver(
+        mut self,
+        lookup: impl Fn(&str) -> io::Result<Vec<String>> + Send + Sync + 'static,
+    ) -> Self {
+        self.opener.resolver = Some(Arc::new(lookup));
+        self
     }
 
-    /// Sets how long lookup, connect and handshake of one connection may take together. Default: 10 s.
-    pub fn timeout(self, limit: Duration) -> Self {
-        self.configure(|config| config.setup_timeout(limit))
-    }
-
-    /// Changes the settings of the client that are not about connecting.
-    pub fn configure(self, change: impl FnOnce(Config) -> Config) -> Self {
-        Self {
-            config: change(self.config),
-        }
+    /// Opens sockets by a function of your own, from host and port, instead of lookup and TCP: through a proxy, or to a
+    /// Unix socket. The settings of sockets and lookups are then yours.
+    ///
+    /// It is used for every connection of [`connect`](Self::connect), [`connect_lazy`](Self::connect_lazy),
+    /// [`dial`](Self::dial) and [`dial_leader`](Self::dial_leader), and gets the addresses that brokers advertise, too.
+    /// Each call has a thread of its own, which it may block; what comes after [`timeout`](Self::timeout) is dropped.
+    /// For streams that are no sockets there is [`over`](Self::over).
+    ///
+    /// ```no_run
+    /// use std::{net::TcpStream, os::fd::OwnedFd};
+    ///
+    /// use kafka_client_blocking::Dialer;
+    ///
+    /// // everything goes through a tunnel that ends on this host
+    /// let dialer = Dialer::new()
+    ///     .connector(|_host, port| TcpStream::connect(("localhost", port)).map(OwnedFd::from));
+    /// # drop(dialer);
+    /// ```
+    ///
+    /// Source: acceptance TY-11, DI-08.
+    pub fn connector(
+        mut self,
+        open: impl Fn(&str, u16) -> io::Result<OwnedFd> + Send + Sync + 'static,
+    ) -> Self {
+        self.opener.connector = Some(Arc::new(open));
+        self
     }
 
     /// Connects to the cluster that these brokers belong to, and waits until one of them has described it.
@@ -86,7 +128,7 @@ impl Dialer {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = self.config.clone().brokers(brokers)?;
         let (client, control) = client::Client::new(config, clock.clone(), seed())?;
-        let io = Io::start(clock, |engine| engine.control(control))?;
+        let io = Io::start(clock, |engine| engine.control(control, self.opener.clone()))?;
         Ok(Client::new(client, io))
     }
 
@@ -152,20 +194,20 @@ impl Dialer {
     }
 
     fn dial_partition(&self, address: &str, topic: &str, partition: i32) -> Result<Conn, Error> {
-        let Address { host, port } = Address::parse(address)?;
+        let address = Address::parse(address)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let deadline = clock.now().instant + self.config.setup_limit();
-        let (config, peer) = (self.config.clone(), address.to_owned());
+        let deadline = self.config.setup_deadline(clock.now().instant);
+        let (config, peer) = (self.config.clone(), address.to_string());
         let (conn, outbound, inbound) =
             client::Conn::new(config, clock.clone(), seed(), &peer, topic, partition)?;
         let dial = Dial {
-            host,
-            port,
+            address,
             deadline,
             outbound,
             inbound,
         };
-        let io = Io::start(clock, |engine| engine.open(dial))?;
+        let (dialing, opener) = (self.config.dialing().clone(), self.opener.clone());
+        let io = Io::start(clock, |engine| engine.open(dial, dialing, opener))?;
         io.block_on(conn.ready())?;
         Ok(Conn::new(conn, io))
     }

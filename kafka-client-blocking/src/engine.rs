@@ -1,23 +1,22 @@
 //! The sockets of one client or connection, and what is to be done with them.
 
 use std::{
-    io::{self, ErrorKind, IoSlice, Read, Write},
-    net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
+    io::{ErrorKind, IoSlice, Read, Write},
+    net::TcpStream,
+    sync::Arc,
     task::{Context, Poll},
     thread,
     time::{Duration, Instant},
-    vec,
 };
 
-use kafka_proto::client::{Clock, Control, Dial, Inbound, Now, Outbound};
+use kafka_proto::{
+    client::{Clock, Control, Dial, Inbound, Now, Outbound},
+    config::Dialing,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
+    opening::{Opener, Opening, Progress},
     seat::Drive,
     signal::{Signal, Task},
 };
@@ -34,10 +33,9 @@ const SLICES: usize = 64;
 pub(crate) struct Engine {
     clock: Arc<dyn Clock>,
     signal: Arc<Signal>,
-    control: Option<Driven<Control>>,
+    control: Option<(Driven<Control>, Opener)>,
     connections: Vec<Driven<Connection>>,
     openings: Vec<Driven<Opening>>,
-    lookups: Lookups,
     /// What the last sleep ended for; kept for its memory.
     happened: Vec<PollFlags>,
 }
@@ -62,90 +60,41 @@ struct Connection {
     full: bool,
 }
 
-/// A connection that is being made.
-#[derive(Debug)]
-struct Opening {
-    dial: Dial,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// A thread looks the name up.
-    Lookup(u64),
-    /// The system connects.
-    Connect {
-        socket: Socket,
-        rest: vec::IntoIter<SocketAddr>,
-        until: Instant,
-    },
-}
-
-/// Lookups of names: the system's blocks and cannot be called off, so each has a thread.
-#[derive(Debug)]
-struct Lookups {
-    count: u64,
-    send: Sender<Found>,
-    receive: Receiver<Found>,
-}
-
-type Found = (u64, io::Result<Vec<SocketAddr>>);
-
 impl Engine {
     pub(crate) fn new(clock: Arc<dyn Clock>, signal: Arc<Signal>) -> Self {
-        let (send, receive) = channel();
         Self {
             clock,
             signal,
             control: None,
             connections: Vec::new(),
             openings: Vec::new(),
-            lookups: Lookups {
-                count: 0,
-                send,
-                receive,
-            },
             happened: Vec::new(),
         }
     }
 
     /// Drives a client, too.
-    pub(crate) fn control(&mut self, control: Control) {
-        self.control = Some(Driven::new(control, &self.signal));
+    pub(crate) fn control(&mut self, control: Control, opener: Opener) {
+        self.control = Some((Driven::new(control, &self.signal), opener));
     }
 
     /// Makes a connection and drives it.
-    pub(crate) fn open(&mut self, dial: Dial) {
-        let stage = match dial.host.parse::<IpAddr>() {
-            Ok(ip) => {
-                let address = SocketAddr::from((ip, dial.port));
-                connect(vec![address].into_iter(), self.clock.now(), dial.deadline)
-            }
-            Err(_) => self.lookups.start(&dial, &self.signal).map(Stage::Lookup),
-        };
-        self.open_at(dial, stage);
-    }
-
-    fn open_at(&mut self, dial: Dial, stage: io::Result<Stage>) {
-        match stage {
-            Ok(stage) => {
-                let opening = Driven::new(Opening { dial, stage }, &self.signal);
-                self.openings.push(opening);
-            }
-            Err(error) => dial.failed(error),
-        }
+    pub(crate) fn open(&mut self, dial: Dial, dialing: Dialing, opener: Opener) {
+        let opening = Opening::new(dial, dialing, opener);
+        self.openings.push(Driven::new(opening, &self.signal));
     }
 
     fn round(&mut self) {
         let now = self.clock.now();
         let mut dials = Vec::new();
-        if let Some(control) = self.control.as_mut()
+        if let Some((control, opener)) = self.control.as_mut()
             && control.is_due(now)
         {
             loop {
                 let mut cx = Context::from_waker(&control.task.waker);
                 match control.item.poll(now, &mut cx) {
-                    Poll::Ready(Some(dial)) => dials.push(dial),
+                    Poll::Ready(Some(dial)) => {
+                        dials.push((dial, control.item.dialing().clone(), opener.clone()));
+                    }
                     Poll::Ready(None) => {
                         self.control = None;
                         break;
@@ -157,20 +106,20 @@ impl Engine {
                 }
             }
         }
-        dials.into_iter().for_each(|dial| self.open(dial));
-        while let Ok((id, found)) = self.lookups.receive.try_recv() {
-            let mine = |o: &Driven<Opening>| matches!(o.item.stage, Stage::Lookup(i) if i == id);
-            // it may have been given up
-            if let Some(at) = self.openings.iter().position(mine) {
-                let Opening { dial, .. } = self.openings.swap_remove(at).item;
-                let stage = found.and_then(|all| connect(all.into_iter(), now, dial.deadline));
-                self.open_at(dial, stage);
-            }
+        for (dial, dialing, opener) in dials {
+            self.open(dial, dialing, opener);
         }
         for mut opening in std::mem::take(&mut self.openings) {
-            match opening.round(now) {
-                None => self.openings.push(opening),
-                Some(Ok(socket)) => {
+            if !opening.is_due(now) {
+                self.openings.push(opening);
+                continue;
+            }
+            match opening.item.go_on(now, &opening.task.waker) {
+                Progress::Waiting(until) => {
+                    opening.deadline = Some(until);
+                    self.openings.push(opening);
+                }
+                Progress::Open(socket) => {
                     let Dial {
                         outbound, inbound, ..
                     } = opening.item.dial;
@@ -183,9 +132,8 @@ impl Engine {
                     };
                     self.connections.push(Driven::new(connection, &self.signal));
                 }
-                Some(Err(Some(error))) => opening.item.dial.failed(error),
-                // nobody needs it any more
-                Some(Err(None)) => {}
+                Progress::Failed(error) => opening.item.dial.failed(error),
+                Progress::Unwanted => {}
             }
         }
         self.connections
@@ -210,7 +158,7 @@ impl Drive for Engine {
         }
         let deadlines = self.connections.iter().filter_map(|c| c.deadline);
         let deadlines = deadlines.chain(self.openings.iter().filter_map(|o| o.deadline));
-        let control = self.control.as_ref().and_then(|c| c.deadline);
+        let control = self.control.as_ref().and_then(|(c, _)| c.deadline);
         let deadline = deadlines.chain(control).chain(until).min();
         let limit = deadline.map(|at| {
             let left = at.saturating_duration_since(self.clock.now().instant);
@@ -229,9 +177,8 @@ impl Drive for Engine {
             fds.push(PollFd::new(&item.socket, events));
         }
         for Driven { item, .. } in &self.openings {
-            if let Stage::Connect { socket, .. } = &item.stage {
-                fds.push(PollFd::new(socket, PollFlags::OUT));
-            }
+            let sockets = item.sockets();
+            fds.extend(sockets.map(|socket| PollFd::new(socket, PollFlags::OUT)));
         }
         let slept = poll(&mut fds, limit.as_ref());
         self.happened.clear();
@@ -256,14 +203,9 @@ impl Drive for Engine {
                 connection.task.waker.wake_by_ref();
             }
         }
-        let connecting = |o: &&mut Driven<Opening>| matches!(o.item.stage, Stage::Connect { .. });
-        for (opening, events) in self
-            .openings
-            .iter_mut()
-            .filter(connecting)
-            .zip(&mut happened)
-        {
-            if !events.is_empty() {
+        for opening in &self.openings {
+            let news = happened.by_ref().take(opening.item.sockets().count());
+            if news.filter(|events| !events.is_empty()).count() > 0 {
                 opening.task.waker.wake_by_ref();
             }
         }
@@ -360,125 +302,4 @@ impl Connection {
         task.waker.wake_by_ref();
         true
     }
-}
-
-impl Driven<Opening> {
-    /// The socket once it is connected; `Err(None)` once nobody needs it any more.
-    fn round(&mut self, now: Now) -> Option<Result<TcpStream, Option<io::Error>>> {
-        if !self.is_due(now) {
-            return None;
-        }
-        let Opening { dial, stage } = &mut self.item;
-        let mut cx = Context::from_waker(&self.task.waker);
-        if dial.inbound.poll_closed(&mut cx).is_ready() {
-            return Some(Err(None));
-        }
-        self.deadline = Some(dial.deadline);
-        match stage {
-            Stage::Lookup(_) if dial.deadline <= now.instant => Some(Err(Some(late()))),
-            Stage::Lookup(_) => None,
-            Stage::Connect {
-                socket,
-                rest,
-                until,
-            } => {
-                let failed = match (socket.take_error(), socket.peer_addr()) {
-                    (Ok(None), Ok(_)) => {
-                        // requests are written whole: waiting for more of them in the kernel only costs time
-                        let ready = socket
-                            .set_tcp_nodelay(true)
-                            .and_then(|()| socket.try_clone());
-                        return Some(ready.map(TcpStream::from).map_err(Some));
-                    }
-                    (Ok(None), Err(_)) if now.instant < *until => {
-                        self.deadline = Some(*until);
-                        return None;
-                    }
-                    (Ok(None), Err(_)) => late(),
-                    (Ok(Some(error)) | Err(error), _) => error,
-                };
-                match connect(std::mem::take(rest), now, dial.deadline) {
-                    Ok(next) if dial.deadline > now.instant => {
-                        *stage = next;
-                        self.task.waker.wake_by_ref();
-                        None
-                    }
-                    // the last one's error says most
-                    _ => Some(Err(Some(failed))),
-                }
-            }
-        }
-    }
-}
-
-impl Lookups {
-    fn start(&mut self, dial: &Dial, signal: &Arc<Signal>) -> io::Result<u64> {
-        self.count += 1;
-        let (id, send, signal) = (self.count, self.send.clone(), signal.clone());
-        let (host, port) = (dial.host.clone(), dial.port);
-        let look = move || {
-            let found = (host.as_str(), port).to_socket_addrs();
-            // whoever asked may be gone
-            let _ = send.send((id, found.map(Iterator::collect)));
-            signal.ring();
-        };
-        thread::Builder::new()
-            .name("kafka-lookup".to_owned())
-            .spawn(look)?;
-        Ok(id)
-    }
-}
-
-/// Begins to connect to the first address that lets it; each gets a fair share of the time that is left.
-fn connect(
-    mut addresses: vec::IntoIter<SocketAddr>,
-    now: Now,
-    deadline: Instant,
-) -> io::Result<Stage> {
-    let mut failed = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    loop {
-        let left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-        let Some(address) = addresses.next() else {
-            return Err(failed);
-        };
-        match begin(address) {
-            Ok(socket) => {
-                let share = deadline.saturating_duration_since(now.instant) / left;
-                return Ok(Stage::Connect {
-                    socket,
-                    rest: addresses,
-                    until: now.instant + share,
-                });
-            }
-            Err(error) => failed = error,
-        }
-    }
-}
-
-/// A socket that connects.
-fn begin(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&address.into()) {
-        Ok(()) => Ok(socket),
-        Err(e) if in_progress(&e) => Ok(socket),
-        Err(e) => Err(e),
-    }
-}
-
-fn in_progress(error: &io::Error) -> bool {
-    let code = error.raw_os_error();
-    error.kind() == ErrorKind::WouldBlock
-        || code == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
-}
-
-fn late() -> io::Error {
-    io::Error::new(
-        ErrorKind::TimedOut,
-        "no connection within the set-up time-out",
-    )
 }

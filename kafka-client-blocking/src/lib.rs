@@ -169,6 +169,7 @@ mod dial;
 mod engine;
 #[cfg(not(loom))]
 mod io;
+mod opening;
 #[cfg(not(loom))]
 mod reader;
 #[cfg_attr(loom, allow(dead_code, reason = "used by the models"))]

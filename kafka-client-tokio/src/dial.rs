@@ -5,11 +5,10 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io,
     sync::Arc,
-    time::Duration,
 };
 
 use kafka_proto::{
-    client::{Client, Clock, Conn},
+    client::{Client, Clock, Conn, Resolver},
     config::{Address, Config},
     error::Error,
 };
@@ -18,7 +17,11 @@ use tokio::{
     runtime::Handle,
 };
 
-use crate::{clock::TokioClock, drive, open::Opener};
+use crate::{
+    clock::TokioClock,
+    drive,
+    open::{Connector, Opener},
+};
 
 const NO_RUNTIME: &str =
     "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
@@ -58,26 +61,39 @@ impl Dialer {
         }
     }
 
-    /// Sets the name under which the client appears in the broker's logs, quotas and metrics.
-    pub fn client_id(self, id: impl Into<String>) -> Self {
-        self.configure(|config| config.client_id(id))
-    }
+    kafka_proto::dialer_settings!();
 
-    /// Sets how long lookup, connect and handshake of one connection may take together. Default: 10 s.
-    pub fn timeout(self, limit: Duration) -> Self {
-        self.configure(|config| config.setup_timeout(limit))
-    }
-
-    /// Changes the settings of the client that are not about connecting.
-    pub fn configure(self, change: impl FnOnce(Config) -> Config) -> Self {
-        Self {
-            config: change(self.config),
-            ..self
-        }
+    /// Looks hosts up by a function of your own, instead of the system's lookup: by service discovery, for example. It
+    /// returns `ip`, `ip:port` or `[ip]:port`, the best first.
+    ///
+    /// The port of the address that is dialled wins; one that was found is taken where that address has none. Hosts that are
+    /// IP addresses are not looked up. TLS goes by the name that is dialled, whatever it resolves to. A lookup has the
+    /// time that [`timeout`](Self::timeout) leaves; one that is dropped before its end is to leave nothing behind.
+    ///
+    /// ```
+    /// use kafka_client_tokio::Dialer;
+    ///
+    /// let dialer = Dialer::new().resolver(|host| async move {
+    ///     match host.as_str() {
+    ///         "kafka.service" => Ok(vec!["10.0.0.7:9092".to_owned(), "10.0.0.8:9092".to_owned()]),
+    ///         _ => Err(std::io::Error::other(format!("{host} is not registered"))),
+    ///     }
+    /// });
+    /// # drop(dialer);
+    /// ```
+    ///
+    /// Source: acceptance TY-11, DI-08, 2.2.
+    #[doc(alias = "LookupHost")]
+    pub fn resolver<F>(mut self, lookup: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<Vec<String>>> + Send + 'static,
+    {
+        self.opener.resolver = Some(Resolver::new(lookup));
+        self
     }
 
     /// Opens streams by a function of your own, from host and port, instead of lookup and TCP: through a proxy, by another
-    /// resolver, or to a cluster in memory. Default: `TcpStream::connect`.
+    /// resolver, or to a cluster in memory. The settings of sockets and lookups are then yours.
     ///
     /// It is used for every connection of [`connect`](Self::connect), [`connect_lazy`](Self::connect_lazy),
     /// [`dial`](Self::dial) and [`dial_leader`](Self::dial_leader), within [`timeout`](Self::timeout), and gets the
@@ -104,15 +120,16 @@ impl Dialer {
     /// ```
     ///
     /// Source: acceptance TY-11, DI-08.
-    pub fn connector<F, S>(self, open: impl Fn(String, u16) -> F + Send + Sync + 'static) -> Self
+    pub fn connector<F, S>(
+        mut self,
+        open: impl Fn(String, u16) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        Self {
-            opener: Opener::own(open),
-            ..self
-        }
+        self.opener.connector = Some(Connector::new(open));
+        self
     }
 
     /// Connects to the cluster that these brokers belong to, and waits until one of them has described it.
@@ -211,13 +228,14 @@ impl Dialer {
         partition: i32,
     ) -> Result<Conn, Error> {
         let address = Address::parse(address)?;
+        self.config.check()?;
         Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let peer = address.to_string();
-        let deadline = clock.now().instant + self.config.setup_limit();
+        let deadline = self.config.setup_deadline(clock.now().instant);
         let stream = self
             .opener
-            .open(&address.host, address.port, deadline)
+            .open(&address, self.config.dialing(), deadline)
             .await
             .map_err(|error| Error::unreachable(&peer, error))?;
         let (conn, outbound, inbound) = Conn::new(

@@ -10,7 +10,10 @@ use std::{
     time::Instant,
 };
 
-use kafka_proto::client::{Clock, Control, Dial, Inbound, Outbound};
+use kafka_proto::{
+    client::{Clock, Control, Dial, Inbound, Outbound},
+    config::Dialing,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, split},
     runtime::{Builder, Handle},
@@ -39,7 +42,7 @@ pub(crate) fn start(
     runtime: &Handle,
 ) -> io::Result<()> {
     let is_one_thread = runtime.metrics().num_workers() == 1;
-    if !is_one_thread || matches!(opener, Opener::Own(_)) {
+    if !is_one_thread || opener.connector.is_some() {
         runtime.spawn(drive_control(control, clock, opener, runtime.clone()));
         return Ok(());
     }
@@ -77,6 +80,7 @@ async fn ended(mut end: DuplexStream) {
 /// Drives a client until it ends; links that carry records are driven by `data`, the others where this runs.
 async fn drive_control(mut control: Control, clock: Arc<dyn Clock>, opener: Opener, data: Handle) {
     let mut timer = Timer::default();
+    let dialing = control.dialing().clone();
     while let Some(dial) = poll_fn(|cx| {
         loop {
             if let Poll::Ready(dial) = control.poll(clock.now(), cx) {
@@ -87,29 +91,25 @@ async fn drive_control(mut control: Control, clock: Arc<dyn Clock>, opener: Open
     })
     .await
     {
-        match dial.carries_records() {
-            true => data.spawn(connect(dial, clock.clone(), opener.clone())),
-            false => Handle::current().spawn(connect(dial, clock.clone(), opener.clone())),
+        let on = match dial.carries_records() {
+            true => data.clone(),
+            false => Handle::current(),
         };
+        on.spawn(connect(
+            dial,
+            dialing.clone(),
+            clock.clone(),
+            opener.clone(),
+        ));
     }
 }
 
 /// Makes a connection and drives it until it ends.
-async fn connect(mut dial: Dial, clock: Arc<dyn Clock>, opener: Opener) {
-    let opened = {
-        let mut opening = pin!(opener.open(&dial.host, dial.port, dial.deadline));
-        let inbound = &mut dial.inbound;
-        poll_fn(|cx| match opening.as_mut().poll(cx) {
-            Poll::Ready(stream) => Poll::Ready(Some(stream)),
-            // a client that ends does not wait for what nobody needs any more
-            Poll::Pending => inbound.poll_closed(cx).map(|()| None),
-        })
-        .await
-    };
-    match opened {
-        Some(Ok(stream)) => drive(stream, dial.outbound, dial.inbound, clock),
-        Some(Err(error)) => dial.failed(error),
-        None => {}
+async fn connect(dial: Dial, dialing: Dialing, clock: Arc<dyn Clock>, opener: Opener) {
+    let (address, deadline) = (dial.address.clone(), dial.deadline);
+    let opening = opener.open(&address, &dialing, deadline);
+    if let Some((stream, outbound, inbound)) = dial.make(opening).await {
+        drive(stream, outbound, inbound, clock);
     }
 }
 

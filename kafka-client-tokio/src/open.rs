@@ -1,20 +1,30 @@
 //! How a broker's stream comes about: by lookup and TCP, or by the user's own way.
 
-use std::{fmt, future::Future, io, pin::Pin, sync::Arc, time::Instant};
+use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Instant};
 
+use kafka_proto::{
+    client::{Resolver, connect_any, lookup_failed},
+    config::{Address, Dialing},
+};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout_at,
+    net::{TcpSocket, TcpStream, lookup_host},
+    time::{sleep_until, timeout_at},
 };
 
-/// How to open a stream to a host and a port.
-#[derive(Clone, Default)]
-pub(crate) enum Opener {
-    #[default]
-    Tcp,
-    Own(Arc<Open>),
+use crate::clock::TokioClock;
+
+/// What the user does in place of lookup or connect.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Opener {
+    pub(crate) resolver: Option<Resolver>,
+    pub(crate) connector: Option<Connector>,
 }
+
+/// The user's own way to a stream.
+#[derive(Clone)]
+pub(crate) struct Connector(Arc<Open>);
 
 type Open = dyn Fn(String, u16) -> Pin<Box<dyn Future<Output = io::Result<OwnStream>> + Send>>
     + Send
@@ -34,51 +44,86 @@ pub(crate) enum Opened {
     Own(OwnStream),
 }
 
-impl Opener {
-    pub(crate) fn own<F, S>(open: impl Fn(String, u16) -> F + Send + Sync + 'static) -> Self
+impl Connector {
+    pub(crate) fn new<F, S>(open: impl Fn(String, u16) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        Self::Own(Arc::new(move |host, port| {
+        Self(Arc::new(move |host, port| {
             let opening = open(host, port);
             Box::pin(async move { Ok(Box::pin(opening.await?) as OwnStream) })
         }))
     }
+}
 
+impl Opener {
     /// Opens a stream, all by `deadline`.
     pub(crate) async fn open(
         &self,
-        host: &str,
-        port: u16,
+        address: &Address,
+        dialing: &Dialing,
         deadline: Instant,
     ) -> io::Result<Opened> {
-        let opening = async {
-            match self {
-                Self::Tcp => {
-                    let stream = TcpStream::connect((host, port)).await?;
-                    // requests are written whole: waiting for more of them in the kernel only costs time
-                    stream.set_nodelay(true)?;
-                    Ok(Opened::Tcp(stream))
-                }
-                Self::Own(open) => open(host.to_owned(), port).await.map(Opened::Own),
-            }
+        if let Some(Connector(open)) = &self.connector {
+            let opening = open(address.host.clone(), address.port);
+            return within(deadline, opening).await.map(Opened::Own);
+        }
+        let addresses = match address.literal() {
+            Some(literal) => vec![literal],
+            None => within(deadline, self.lookup(address)).await?,
         };
-        let late = |_| {
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                "no connection within the set-up time-out",
-            )
+        let attempts = dialing.attempts(addresses, tokio::time::Instant::now().into(), deadline)?;
+        let connect = |address| connect(address, dialing);
+        let sleep = |at: Instant| sleep_until(at.into());
+        connect_any(attempts, deadline, &TokioClock, connect, sleep)
+            .await
+            .map(Opened::Tcp)
+    }
+
+    async fn lookup(&self, address: &Address) -> io::Result<Vec<SocketAddr>> {
+        let found = match &self.resolver {
+            Some(resolver) => resolver.lookup(address).await,
+            None => lookup_host((address.host.as_str(), address.port))
+                .await
+                .map(Iterator::collect),
         };
-        timeout_at(deadline.into(), opening).await.map_err(late)?
+        found.map_err(|e| lookup_failed(address, &e))
     }
 }
 
-impl fmt::Debug for Opener {
+/// A socket with its options, connected.
+async fn connect(address: SocketAddr, dialing: &Dialing) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_nodelay(dialing.no_delay())?;
+    if let Some(silence) = dialing.keep_alive() {
+        let options = TcpKeepalive::new().with_time(silence);
+        SockRef::from(&socket).set_tcp_keepalive(&options)?;
+    }
+    if let Some(local) = dialing.local_addr() {
+        socket.bind(local)?;
+    }
+    socket.connect(address).await
+}
+
+async fn within<T>(
+    deadline: Instant,
+    future: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let late = |_| {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            "no connection within the set-up time-out",
+        )
+    };
+    timeout_at(deadline.into(), future).await.map_err(late)?
+}
+
+impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "Tcp",
-            Self::Own(_) => "Own",
-        })
+        f.write_str("Connector")
     }
 }

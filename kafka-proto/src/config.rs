@@ -1,12 +1,14 @@
 //! Settings of clients, writers and readers: builders, checked where a handle is made.
 
 mod address;
+mod dialing;
 mod reader;
 mod writer;
 
 use std::time::Duration;
 
 pub use address::Address;
+pub use dialing::Dialing;
 pub(crate) use reader::Source;
 pub use reader::{OffsetReset, ReaderConfig, StartOffset};
 pub use writer::{Acks, Balancer, WriterConfig};
@@ -26,6 +28,7 @@ pub struct Config {
     pub(crate) reconnect_backoff: (Duration, Duration),
     pub(crate) max_frame: usize,
     pub(crate) fetch_buffer: usize,
+    pub(crate) dialing: Dialing,
 }
 
 impl Config {
@@ -55,6 +58,7 @@ impl Config {
             reconnect_backoff: (Duration::from_millis(50), Duration::from_secs(1)),
             max_frame: 100 << 20,
             fetch_buffer: 64 << 20,
+            dialing: Dialing::default(),
         }
     }
 
@@ -153,12 +157,12 @@ impl Config {
         }
     }
 
-    /// How long lookup, connect and handshake may take; what an adapter sleeps by.
-    pub fn setup_limit(&self) -> Duration {
-        self.setup_timeout
-    }
-
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    /// Checks every setting, as whatever takes them does.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot be, by its name.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let second = Duration::from_secs(1) / 1000;
         let timeouts = [
             ("setup_timeout", self.setup_timeout),
@@ -177,6 +181,6 @@ impl Config {
         if self.client_id.len() > i16::MAX as usize {
             return Err(ConfigError::new("client_id", "must be at most 32767 bytes"));
         }
-        Ok(())
+        self.dialing.check()
     }
 }

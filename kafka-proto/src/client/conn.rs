@@ -155,10 +155,7 @@ impl Conn {
         if let Some(broker) = leader
             && let Ok(port) = u16::try_from(broker.port)
         {
-            return Ok(Address {
-                host: broker.host.clone(),
-                port,
-            });
+            return Ok(Address::new(broker.host.clone(), port));
         }
         let code = match (code, found) {
             (ErrorCode::NONE, None) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,

@@ -12,16 +12,17 @@ use std::{
 
 use super::{
     call::{RawAnswer, Submitted},
+    dial::Dial,
     event::{Event, Hub},
     inbox::{Inbox, Note, Question, Target},
-    link::{Common, Inbound, Kind, Link, Outbound},
+    link::{Common, Kind, Link},
     promise::Promise,
     reader::{Cell, Shelf},
     session::{PartitionQueue, Session, TopicSlot},
 };
 use crate::{
     api::{ApiKey, init_producer_id::InitProducerIdResponse, metadata::MetadataResponse},
-    config::{Address, Source, StartOffset},
+    config::{Address, Dialing, Source, StartOffset},
     error::{Error, ErrorCode, ErrorKind, Outcome, Scope},
     machine::{Now, backoff, cluster::Cluster, earlier, handshake::ExpectVersions},
     wire,
@@ -63,37 +64,6 @@ pub struct Control {
     notes: Vec<Note>,
     /// When [`Control::poll`] was last called.
     polled: Option<Instant>,
-}
-
-/// A connection to make: resolve, connect, then drive the halves.
-///
-/// Dropping it without either is a failure to connect.
-#[derive(Debug)]
-#[must_use = "a dial waits to be made or failed"]
-pub struct Dial {
-    /// The name or IP address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// Lookup and connect end by then, and the handshake too.
-    pub deadline: Instant,
-    /// The sending half.
-    pub outbound: Outbound,
-    /// The receiving half.
-    pub inbound: Inbound,
-}
-
-impl Dial {
-    /// Whether the link carries records. Those that do not keep a member in its group, and so must go on while user code
-    /// blocks a runtime of one thread.
-    pub fn carries_records(&self) -> bool {
-        self.outbound.carries_records()
-    }
-
-    /// Tells that no connection could be made.
-    pub fn failed(self, error: std::io::Error) {
-        self.outbound.refused(error);
-    }
 }
 
 /// Which link: to whom, for what.
@@ -210,6 +180,11 @@ impl Control {
             .chain(pauses)
             .filter(|at| self.polled.is_none_or(|polled| *at > polled))
             .min()
+    }
+
+    /// How to make the connections that are asked for.
+    pub fn dialing(&self) -> &Dialing {
+        self.common.config.dialing()
     }
 
     /// Whether a pause of some address keeps us from what we want.
@@ -570,20 +545,18 @@ impl Control {
         let rung = self.addresses.get(&address).map_or(0, |reach| reach.rung);
         let peer: Arc<str> = address.to_string().into();
         let (link, outbound, inbound) = Link::new(kind, peer, self.common.clone(), rung, now);
-        let deadline = now.instant + self.common.config.setup_timeout;
-        let (host, port) = (address.host.clone(), address.port);
+        let deadline = self.common.config.setup_deadline(now.instant);
         self.links.insert(
             key,
             Entry {
                 link: link.clone(),
-                address,
+                address: address.clone(),
                 ready: false,
                 since: now.instant,
             },
         );
         self.dials.push_back(Dial {
-            host,
-            port,
+            address,
             deadline,
             outbound,
             inbound,

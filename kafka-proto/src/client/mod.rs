@@ -14,6 +14,7 @@
 mod call;
 mod conn;
 mod control;
+mod dial;
 mod event;
 #[cfg(all(test, not(loom)))]
 mod guards;
@@ -36,7 +37,8 @@ use std::{
 
 pub use call::Call;
 pub use conn::{Conn, ConnCloser, FetchLimits};
-pub use control::{Control, Dial};
+pub use control::Control;
+pub use dial::{Attempts, Dial, Failures, Pace, Resolver, connect_any, lookup_failed};
 pub use event::{Event, Events};
 pub use link::{Inbound, Outbound};
 pub use reader::{Batch, BatchMessages, Reader, ReaderHandle};

@@ -217,13 +217,7 @@ impl Cluster {
             self.known = true;
             let each = response.brokers.iter().filter_map(|b| {
                 let port = u16::try_from(b.port).ok()?;
-                Some((
-                    b.node_id,
-                    Address {
-                        host: b.host.clone(),
-                        port,
-                    },
-                ))
+                Some((b.node_id, Address::new(b.host.clone(), port)))
             });
             self.brokers = each.collect();
             self.controller = Some(response.controller_id).filter(|id| *id >= 0);

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod balancer;
 pub mod cluster;
 pub mod cursor;
+pub mod dial;
 pub mod fetch;
 pub mod frames;
 #[cfg(any(test, feature = "unstable"))]

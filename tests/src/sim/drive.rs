@@ -54,7 +54,7 @@ async fn connect(dial: Dial, sim: Handle) {
 async fn open(dial: &Dial, sim: &Handle) -> io::Result<(ReadHalf, WriteHalf)> {
     let (fate, stale, there_and_back) = {
         let mut network = sim.network.borrow_mut();
-        let (fate, stale) = network.dial(&dial.host, dial.port);
+        let (fate, stale) = network.dial(&dial.address.host, dial.address.port);
         (fate, stale, network.latency() + network.latency())
     };
     let deadline = sim.clock.when(dial.deadline);

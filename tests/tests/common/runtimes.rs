@@ -1,11 +1,14 @@
 //! The async runtimes that a client runs on, as one type: a story about the client is told once and run on each.
 #![allow(
     dead_code,
+    unused_imports,
+    unused_macros,
     reason = "every test binary compiles this module, not all of them use all of it"
 )]
 
 use std::{
     future::Future,
+    io,
     pin::Pin,
     sync::{Arc, Weak, mpsc},
     thread::{self, JoinHandle},
@@ -237,6 +240,29 @@ impl Dialer {
         let adapter = match self.adapter {
             Adapter::Tokio(dialer) => Adapter::Tokio(dialer.configure(change)),
             Adapter::AsyncIo(dialer) => Adapter::AsyncIo(dialer.configure(change)),
+        };
+        Self { adapter, ..self }
+    }
+
+    pub(crate) fn resolver(
+        self,
+        lookup: impl Fn(&str) -> io::Result<Vec<String>> + Send + Sync + 'static,
+    ) -> Self {
+        let lookup = move |host: String| std::future::ready(lookup(&host));
+        let adapter = match self.adapter {
+            Adapter::Tokio(dialer) => Adapter::Tokio(dialer.resolver(lookup)),
+            Adapter::AsyncIo(dialer) => Adapter::AsyncIo(dialer.resolver(lookup)),
+        };
+        Self { adapter, ..self }
+    }
+
+    /// A resolver that never finds anything, nor ends.
+    pub(crate) fn hanging_resolver(self) -> Self {
+        let adapter = match self.adapter {
+            Adapter::Tokio(dialer) => Adapter::Tokio(dialer.resolver(|_| std::future::pending())),
+            Adapter::AsyncIo(dialer) => {
+                Adapter::AsyncIo(dialer.resolver(|_| std::future::pending()))
+            }
         };
         Self { adapter, ..self }
     }

@@ -562,7 +562,7 @@ impl Link {
         let error = match &inner.state {
             State::Closed(_) => return true,
             State::Greet(_) | State::Greeted(_)
-                if inner.opened + config.setup_timeout <= now.instant =>
+                if config.setup_deadline(inner.opened) <= now.instant =>
             {
                 let message = "the peer accepted the connection and does not answer the handshake: is it a Kafka broker, \
                      and does this listener speak plaintext?";
@@ -626,7 +626,7 @@ impl Link {
         let inner = self.inner.lock();
         let setup = match inner.state {
             State::Greet(_) | State::Greeted(_) => {
-                Some(inner.opened + self.common.config.setup_timeout)
+                Some(self.common.config.setup_deadline(inner.opened))
             }
             _ => None,
         };
