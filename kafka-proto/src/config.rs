@@ -5,7 +5,7 @@ mod dialing;
 mod reader;
 mod writer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use address::Address;
 pub use dialing::Dialing;
@@ -13,7 +13,10 @@ pub(crate) use reader::Source;
 pub use reader::{OffsetReset, ReaderConfig, StartOffset};
 pub use writer::{Acks, Balancer, WriterConfig};
 
-use crate::error::ConfigError;
+use crate::{
+    error::ConfigError,
+    event::{Event, Loggers},
+};
 
 /// Settings of a client: where its brokers are, and how long it waits for them.
 #[derive(Clone, Debug)]
@@ -29,6 +32,7 @@ pub struct Config {
     pub(crate) max_frame: usize,
     pub(crate) fetch_buffer: usize,
     pub(crate) dialing: Dialing,
+    pub(crate) loggers: Loggers,
 }
 
 impl Config {
@@ -59,6 +63,7 @@ impl Config {
             max_frame: 100 << 20,
             fetch_buffer: 64 << 20,
             dialing: Dialing::default(),
+            loggers: Loggers::default(),
         }
     }
 
@@ -155,6 +160,25 @@ impl Config {
             fetch_buffer: bytes,
             ..self
         }
+    }
+
+    /// Has each event of the client told to a function: the same events as `Client::events`, one line of text each by
+    /// `Display`. It is called where the event happens, so it must neither block nor panic. Default: none.
+    ///
+    /// Source: acceptance RC-17, WC-15.
+    #[doc(alias = "Logger")]
+    pub fn logger(mut self, log: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.loggers.all = Some(Arc::new(log));
+        self
+    }
+
+    /// Has the events that are errors told to another function than [`logger`](Self::logger). Default: to that one.
+    ///
+    /// Source: acceptance RC-18, WC-16.
+    #[doc(alias = "ErrorLogger")]
+    pub fn error_logger(mut self, log: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.loggers.errors = Some(Arc::new(log));
+        self
     }
 
     /// Checks every setting, as whatever takes them does.

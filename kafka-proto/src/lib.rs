@@ -32,6 +32,7 @@ pub mod api;
 pub mod client;
 pub mod config;
 pub mod error;
+mod event;
 pub mod group;
 pub mod guide;
 #[cfg(feature = "unstable")]

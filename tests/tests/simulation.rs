@@ -14,6 +14,8 @@ mod reading;
 mod shrinking;
 #[path = "simulation/stories.rs"]
 mod stories;
+#[path = "simulation/watching.rs"]
+mod watching;
 
 use std::{
     num::NonZero,

@@ -7,13 +7,13 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
     call::{RawAnswer, Submitted},
     dial::Dial,
-    event::{Event, Hub},
+    hub::Hub,
     inbox::{Inbox, Note, Question, Target},
     link::{Common, Kind, Link},
     promise::Promise,
@@ -24,7 +24,10 @@ use crate::{
     api::{ApiKey, init_producer_id::InitProducerIdResponse, metadata::MetadataResponse},
     config::{Address, Dialing, Source, StartOffset},
     error::{Error, ErrorCode, ErrorKind, Outcome, Scope},
-    machine::{Now, backoff, cluster::Cluster, earlier, handshake::ExpectVersions},
+    event::Event,
+    machine::{
+        Now, backoff, cluster::Cluster, earlier, handshake::ExpectVersions, rate::RateLimit,
+    },
     wire,
 };
 
@@ -37,6 +40,7 @@ pub struct Control {
     common: Arc<Common>,
     inbox: Arc<Inbox>,
     events: Arc<Hub>,
+    limit: RateLimit<(Repeated, Arc<str>)>,
     cluster: Cluster,
     /// Answers to Metadata so far: what was found wrong waits for a later one.
     generation: u64,
@@ -83,6 +87,13 @@ struct Entry {
     since: Instant,
 }
 
+/// What is told at most once a second for each broker.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Repeated {
+    Disconnected,
+    Unreachable,
+}
+
 /// What is known of an address.
 #[derive(Debug, Default)]
 struct Reach {
@@ -118,6 +129,7 @@ impl Control {
             closing: false,
             notes: Vec::new(),
             polled: None,
+            limit: RateLimit::new(Duration::from_secs(1)),
             common,
             inbox,
             events,
@@ -565,11 +577,8 @@ impl Control {
     }
 
     fn handle_ready(&mut self, link: &Arc<Link>) {
-        let Some(entry) = self
-            .links
-            .values_mut()
-            .find(|entry| Arc::ptr_eq(&entry.link, link))
-        else {
+        let mut entries = self.links.iter_mut();
+        let Some((key, entry)) = entries.find(|(_, entry)| Arc::ptr_eq(&entry.link, link)) else {
             return;
         };
         entry.ready = true;
@@ -577,6 +586,10 @@ impl Control {
         self.events.publish(&Event::Connected {
             peer: link.peer.clone(),
         });
+        // the first one is where every client begins
+        if matches!(key, Key::Seed(_)) && self.cluster.is_known() {
+            self.events.publish(&Event::Rebootstrapped);
+        }
     }
 
     fn handle_down(&mut self, link: &Arc<Link>, error: Error, now: Now) {
@@ -617,11 +630,36 @@ impl Control {
             self.last_failures.insert(entry.address, error.clone());
             self.tell_unready();
         }
-        self.events.publish(&Event::Disconnected {
-            peer: link.peer.clone(),
-            error,
+        let kind = match entry.ready {
+            true => Repeated::Disconnected,
+            false => Repeated::Unreachable,
+        };
+        self.publish_limited(kind, &link.peer, now, |peer, unreported| match kind {
+            Repeated::Disconnected => Event::Disconnected {
+                peer,
+                error,
+                unreported,
+            },
+            Repeated::Unreachable => Event::Unreachable {
+                peer,
+                error,
+                unreported,
+            },
         });
         self.cluster.refresh();
+    }
+
+    /// Publishes an event that a broken network repeats.
+    fn publish_limited(
+        &mut self,
+        kind: Repeated,
+        peer: &Arc<str>,
+        now: Now,
+        event: impl FnOnce(Arc<str>, u64) -> Event,
+    ) {
+        if let Some(unreported) = self.limit.admit((kind, peer.clone()), now.instant) {
+            self.events.publish(&event(peer.clone(), unreported));
+        }
     }
 
     /// Tells those who wait for the first metadata, once every bootstrap broker has failed.
@@ -660,6 +698,11 @@ impl Control {
                 let decoded =
                     answer.and_then(|answer| decode::<MetadataResponse>(&answer, ApiKey::Metadata));
                 match decoded {
+                    Ok(response)
+                        if ErrorCode(response.error_code) == ErrorCode::REBOOTSTRAP_REQUIRED =>
+                    {
+                        self.rebootstrap(now);
+                    }
                     Ok(response) => {
                         let random = &mut self.common.random.lock();
                         self.cluster.handle_response(&response, now, random);
@@ -685,6 +728,19 @@ impl Control {
                 self.handle_id(&session, decoded, now);
             }
         }
+    }
+
+    /// A broker says that this client knows another cluster, or none that still is (KIP-1102).
+    fn rebootstrap(&mut self, now: Now) {
+        self.cluster
+            .rebootstrap(now.instant, &mut self.common.random.lock());
+        let asked = |key: &&Key| matches!(key, Key::Seed(_) | Key::General(_));
+        let links: Vec<_> = self.links.iter().filter(|(key, _)| asked(key)).collect();
+        let error = Error::new(
+            ErrorKind::Disconnected,
+            "the broker asked the client to start again from the addresses of its configuration",
+        );
+        links.iter().for_each(|(_, entry)| entry.link.close(&error));
     }
 
     fn handle_id(

@@ -15,9 +15,9 @@ mod call;
 mod conn;
 mod control;
 mod dial;
-mod event;
 #[cfg(all(test, not(loom)))]
 mod guards;
+mod hub;
 mod inbox;
 mod ledger;
 mod link;
@@ -39,17 +39,17 @@ pub use call::Call;
 pub use conn::{Conn, ConnCloser, FetchLimits};
 pub use control::Control;
 pub use dial::{Attempts, Dial, Failures, Pace, Resolver, connect_any, lookup_failed};
-pub use event::{Event, Events};
+pub use hub::Events;
 pub use link::{Inbound, Outbound};
 pub use reader::{Batch, BatchMessages, Reader, ReaderHandle};
 pub use receipt::Receipt;
 pub use topics::TopicConfig;
 pub use writer::Writer;
 
-pub use crate::machine::Now;
+pub use crate::{event::Event, machine::Now};
 
 use call::Submitted;
-use event::Hub;
+use hub::Hub;
 use inbox::{Inbox, Note, Target};
 use ledger::Ledger;
 use link::Common;
@@ -117,7 +117,7 @@ impl Client {
             return Err(ConfigError::new("brokers", "no broker is named"));
         }
         let inbox = Inbox::new();
-        let events = Hub::new();
+        let events = Hub::new(config.loggers.clone());
         let common = Arc::new(Common {
             fetch_ledger: Ledger::new(config.fetch_buffer),
             random: Lock::new(Random::new(seed)),

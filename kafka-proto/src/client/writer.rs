@@ -11,7 +11,6 @@ use std::{
 
 use super::{
     Client, Shared,
-    event::Event,
     inbox::Note,
     receipt::Receipt,
     session::{PartitionQueue, Session, TopicSlot, WriterTopic},
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     config::Balancer,
     error::{Error, ErrorKind, Outcome, Undelivered, WriteError, Written},
+    event::Event,
     machine::{Now, balancer},
     record::{BatchBuilder, BatchHeader, Record},
 };

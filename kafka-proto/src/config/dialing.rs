@@ -204,6 +204,26 @@ macro_rules! dialer_settings {
             self.configure(|config| config.no_delay(at_once))
         }
 
+        /// Has each event of a client told to a function, which must neither block nor panic; `Client::events` gives
+        /// the same as a stream. Default: none.
+        ///
+        /// Source: acceptance RC-17, WC-15.
+        #[doc(alias = "Logger")]
+        pub fn logger(self, log: impl Fn(&$crate::client::Event) + Send + Sync + 'static) -> Self {
+            self.configure(|config| config.logger(log))
+        }
+
+        /// Has the events that are errors told to another function than [`logger`](Self::logger). Default: to that one.
+        ///
+        /// Source: acceptance RC-18, WC-16.
+        #[doc(alias = "ErrorLogger")]
+        pub fn error_logger(
+            self,
+            log: impl Fn(&$crate::client::Event) + Send + Sync + 'static,
+        ) -> Self {
+            self.configure(|config| config.error_logger(log))
+        }
+
         /// Changes the settings of the client that are not about connecting.
         pub fn configure(
             self,

@@ -203,6 +203,14 @@ impl Cluster {
         self.not_before = Some(now + pause(self.failures, self.backoff, random));
     }
 
+    /// What is known of the brokers is of no use any more (KIP-1102): asks anew, whoever answers at the addresses of the
+    /// configuration. Topics stay as they are known until then.
+    pub fn rebootstrap(&mut self, now: Instant, random: &mut Random) {
+        self.brokers.clear();
+        self.controller = None;
+        self.handle_lost(now, random);
+    }
+
     /// Takes an answer and returns the topics about which it says something.
     pub fn handle_response(
         &mut self,

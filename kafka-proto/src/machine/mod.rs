@@ -17,6 +17,7 @@ pub mod handshake;
 pub mod produce;
 pub mod producer;
 pub mod queue;
+pub mod rate;
 
 use std::time::{Instant, SystemTime};
 

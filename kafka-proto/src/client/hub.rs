@@ -1,4 +1,4 @@
-//! What happens to a client and its connections, for whoever wants to know.
+//! Events on their way to whoever listens.
 
 use std::{
     collections::VecDeque,
@@ -10,34 +10,10 @@ use std::{
 use futures_core::Stream;
 
 use super::sync::Lock;
-use crate::error::Error;
+use crate::event::{Event, Loggers};
 
 /// Events kept for one subscriber.
 const KEPT: usize = 256;
-
-/// Something that happened to a client. Never carries payload or secrets.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// A broker answered the handshake.
-    Connected {
-        /// Its address.
-        peer: Arc<str>,
-    },
-    /// A connection ended, or could not be made.
-    Disconnected {
-        /// Its address.
-        peer: Arc<str>,
-        /// Why.
-        error: Error,
-    },
-    /// The last clone of a writer was dropped without [`Writer::close`](super::Writer::close), and records had no outcome
-    /// yet. They are delivered as long as the runtime and the process live.
-    WriterDropped {
-        /// How many records.
-        pending: usize,
-    },
-}
 
 /// The events of one client, from now on.
 ///
@@ -61,12 +37,14 @@ struct Queue {
 /// Where events are published.
 #[derive(Debug)]
 pub(crate) struct Hub {
+    loggers: Loggers,
     subscribers: Lock<(Vec<Weak<Subscriber>>, bool)>,
 }
 
 impl Hub {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(loggers: Loggers) -> Arc<Self> {
         Arc::new(Self {
+            loggers,
             subscribers: Lock::new((Vec::new(), false)),
         })
     }
@@ -81,6 +59,7 @@ impl Hub {
     }
 
     pub(crate) fn publish(&self, event: &Event) {
+        self.loggers.tell(event);
         let all: Vec<_> = self
             .subscribers
             .lock()

@@ -1,0 +1,134 @@
+//! What a client tells of its connections, as stories in virtual time.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use kafka_proto::{
+    api::{AnyResponse, ApiKey},
+    client::Event,
+    error::ErrorCode,
+    record::Record,
+};
+use kafka_testing::{
+    broker::{Config, Fault, Rule},
+    sim::{Faults, Sim},
+};
+
+const TOPIC: &str = "orders";
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn sim(brokers: i32) -> Sim {
+    let sim = Sim::new(1, Config::new().brokers(brokers), Faults::none());
+    sim.cluster(|cluster| cluster.create_topic(TOPIC, 1));
+    sim
+}
+
+/// A list that a logger fills.
+type Told = Arc<Mutex<Vec<Event>>>;
+
+fn logger(told: &Told) -> impl Fn(&Event) + Send + Sync + 'static {
+    let told = told.clone();
+    move |event| told.lock().expect("alone").push(event.clone())
+}
+
+/// Acceptance RC-17, RC-18, WC-15, WC-16.
+#[test]
+fn a_broker_that_is_away_for_a_minute_is_told_once_a_second_and_nothing_is_left_out_of_the_count() {
+    let sim = sim(1);
+    let (all, errors) = (Told::default(), Told::default());
+    let config = sim.config().reconnect_backoff(secs(1) / 20, secs(1) / 10);
+    let config = config.logger(logger(&all)).error_logger(logger(&errors));
+    let client = sim.client(config);
+    let story = async {
+        client.ready().await.expect("a broker");
+        let dialled = sim.dials().len();
+        sim.crash(1);
+        sim.sleep(secs(60)).await;
+        let failed = sim.dials().len() - dialled;
+        sim.restart(1);
+        client.ready().await.expect("it is back");
+        sim.sleep(secs(2)).await;
+        failed
+    };
+    let failed = sim.block_on(secs(90), story).expect("it ends");
+    assert!(failed > 300, "only {failed} dials");
+    let errors = errors.lock().expect("alone");
+    let mut counted = 0;
+    let mut unreachable = 0;
+    for event in errors.iter() {
+        assert!(event.is_error(), "{event}");
+        if let Event::Unreachable { unreported, .. } = event {
+            unreachable += 1;
+            counted += 1 + unreported;
+        }
+    }
+    assert!((55..=61).contains(&unreachable), "{unreachable} events");
+    // what came in the last second has not been told yet
+    let left_out = failed as u64 - counted;
+    assert!(left_out <= 20, "{left_out} of {failed} were never told");
+    let connected = |e: &&Event| matches!(e, Event::Connected { .. });
+    assert_eq!(
+        all.lock().expect("alone").iter().filter(connected).count(),
+        2
+    );
+}
+
+/// Fault 4, KIP-899: every broker is back under another address, and only the configuration knows one of them.
+#[test]
+fn brokers_that_are_back_under_new_addresses_are_found_by_the_configuration() {
+    let sim = sim(3);
+    let config = sim.config().brokers("broker-1:9092,new-2:9092");
+    let told = Told::default();
+    sim.cluster(|cluster| cluster.set_address(1, "broker-1", 9092));
+    let client = sim.client(config.expect("addresses").logger(logger(&told)));
+    let writer = client.writer(TOPIC).expect("a writer");
+    let story = async {
+        writer.write(Record::new("before")).await.expect("written");
+        for broker in 1..=3 {
+            sim.crash(broker);
+            sim.cluster(|cluster| cluster.set_address(broker, &format!("new-{broker}"), 9092));
+        }
+        sim.sleep(secs(5)).await;
+        (1..=3).for_each(|broker| sim.restart(broker));
+        let up = sim.now();
+        writer.write(Record::new("after")).await.expect("written");
+        assert!(sim.now() - up < secs(5), "{:?}", sim.now() - up);
+    };
+    sim.block_on(secs(60), story).expect("it ends");
+    let told = told.lock().expect("alone");
+    let anew = |e: &&Event| matches!(e, Event::Rebootstrapped);
+    assert_eq!(told.iter().filter(anew).count(), 1);
+}
+
+/// Fault 4, KIP-1102: a broker says that the client is to begin anew.
+#[test]
+fn a_broker_that_asks_for_it_makes_the_client_begin_anew() {
+    let sim = sim(2);
+    let told = Told::default();
+    let client = sim.client(sim.config().logger(logger(&told)));
+    let writer = client.writer(TOPIC).expect("a writer");
+    let story = async {
+        writer.write(Record::new("before")).await.expect("written");
+        let begin_anew = Fault::change(|_, answer| {
+            if let AnyResponse::Metadata(answer) = answer {
+                answer.error_code = ErrorCode::REBOOTSTRAP_REQUIRED.0;
+                (answer.brokers, answer.topics) = Default::default();
+            }
+        });
+        sim.cluster(|cluster| cluster.inject(Rule::new(begin_anew).api(ApiKey::Metadata)));
+        // a leader that has moved makes the client ask
+        sim.lead(TOPIC, 0, 2);
+        writer.write(Record::new("second")).await.expect("written");
+        sim.lead(TOPIC, 0, 1);
+        writer.write(Record::new("third")).await.expect("written");
+    };
+    sim.block_on(secs(60), story).expect("it ends");
+    let told = told.lock().expect("alone");
+    let anew = |e: &&Event| matches!(e, Event::Rebootstrapped);
+    assert_eq!(told.iter().filter(anew).count(), 1, "{told:#?}");
+}
