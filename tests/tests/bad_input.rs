@@ -1,13 +1,11 @@
 //! What users run into on the first day: each ends in a typed error, in its time, that says what to check.
 
+#[path = "common/listener.rs"]
+mod listener;
+
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
+    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -18,47 +16,7 @@ use kafka_testing::{
     broker::{Cluster, Config},
     server::Server,
 };
-
-/// Serves each connection on a thread until it is dropped.
-struct Listener {
-    address: String,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Listener {
-    fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound").to_string();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let serve = Arc::new(serve);
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if stopped.load(Ordering::Acquire) {
-                    return;
-                }
-                let serve = serve.clone();
-                std::thread::spawn(move || serve(stream.expect("a connection")));
-            }
-        });
-        Self {
-            address,
-            stop,
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        let _ = TcpStream::connect(&self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
+use listener::Listener;
 
 fn server(topics: &[(&str, i32)]) -> Server {
     let mut cluster = Cluster::new(Config::new().brokers(1));

@@ -1,23 +1,30 @@
 //! Connecting, on each runtime: which address, in what time, from where, and what is left of a dial that fails.
 
+#[path = "common/listener.rs"]
+mod listener;
 #[path = "common/runtimes.rs"]
 mod runtimes;
 
 use std::{
     fs,
-    io::{self, Read},
+    io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::Command,
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use kafka_client_tokio::{Config, Error, ErrorKind};
+use kafka_client_tokio::{Config, Error, ErrorKind, api::metadata::MetadataRequest};
 use kafka_testing::{
     broker::{Cluster, Config as Brokers},
     server::Server,
 };
+use listener::Listener;
 use runtimes::{Host, Runtime};
 use socket2::{Domain, Socket, Type};
 
@@ -56,6 +63,8 @@ in_each_way! {
     no_connection_is_made_after_the_deadline
     ipv6_literals_are_dialled
     settings_that_cannot_be_name_their_field
+    peers_that_are_not_kafka_are_named_for_what_they_are
+    a_peer_that_is_not_kafka_is_not_dialled_in_a_hot_loop
 }
 
 type Lookup = fn(&str) -> io::Result<Vec<String>>;
@@ -318,6 +327,104 @@ fn settings_that_cannot_be_name_their_field(way: Way) {
         );
         assert_eq!(error.kind(), ErrorKind::Misuse);
     }
+}
+
+/// Faults 38, 39: whatever listens there, the error says what it seems to be.
+fn peers_that_are_not_kafka_are_named_for_what_they_are(way: Way) {
+    for (answer, kind, told) in [
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            ErrorKind::Protocol,
+            "speaks HTTP",
+        ),
+        (
+            &[0x15, 3, 3, 0, 2, 2, 70],
+            ErrorKind::Protocol,
+            "speaks TLS",
+        ),
+        (
+            b"SSH-2.0-OpenSSH_9.6\r\n",
+            ErrorKind::Protocol,
+            "speaks SSH",
+        ),
+        (&[0xff; 8], ErrorKind::Protocol, "does not speak Kafka"),
+        (
+            &[0, 0, 0, 4, 0, 0, 0, 99],
+            ErrorKind::Protocol,
+            "an answer to request",
+        ),
+    ] {
+        let other = Listener::start(move |mut stream| {
+            let _ = stream.write_all(answer);
+            drop(stream.read_to_end(&mut Vec::new()));
+        });
+        let error = dial(way, &other.address, |c| c, nobody_asks).expect_err("no broker");
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(told), "{told}: {error}");
+    }
+    let hangs_up = Listener::start(drop);
+    let error = dial(way, &hangs_up.address, |c| c, nobody_asks).expect_err("no broker");
+    assert_eq!(error.kind(), ErrorKind::Disconnected, "{error}");
+    assert!(error.to_string().contains("may expect TLS"), "{error}");
+
+    let resets = Listener::start(|stream| {
+        let _ = (&stream).read(&mut [0; 1]);
+        // what was not read makes it a reset
+        let _ = Socket::from(stream).set_linger(Some(Duration::ZERO));
+    });
+    let error = dial(way, &resets.address, |c| c, nobody_asks).expect_err("no broker");
+    assert_eq!(error.kind(), ErrorKind::Disconnected, "{error}");
+
+    let short = |c: Config| c.setup_timeout(Duration::from_millis(300));
+    let silent = Listener::start(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
+    let error = dial(way, &silent.address, short, nobody_asks).expect_err("no broker");
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    assert!(error.to_string().contains("speak plaintext?"), "{error}");
+
+    let hole = BlackHole::open();
+    let address = hole.address.to_string();
+    let error = dial(way, &address, short, nobody_asks).expect_err("no broker");
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    assert!(
+        error.to_string().contains("no connection within"),
+        "{error}"
+    );
+}
+
+fn a_peer_that_is_not_kafka_is_not_dialled_in_a_hot_loop(way: Way) {
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = accepted.clone();
+    let hangs_up = Listener::start(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let brokers = hangs_up.address.clone();
+    let patient = |c: Config| c.call_timeout(Duration::from_secs(2));
+    let request = MetadataRequest::default();
+    let answer = match way {
+        Way::blocking => {
+            let dialer = kafka_client_blocking::Dialer::new().configure(patient);
+            let client = dialer.connect_lazy(&brokers).expect("lazy");
+            client.call(request).map(drop)
+        }
+        Way::tokio => asks(Runtime::tokio, brokers, request),
+        Way::async_std => asks(Runtime::async_std, brokers, request),
+        Way::smol => asks(Runtime::smol, brokers, request),
+    };
+    let error = answer.expect_err("no broker");
+    assert!(error.to_string().contains("may expect TLS"), "{error}");
+    let accepted = accepted.load(Ordering::Relaxed);
+    // three rungs of the handshake's ladder for each of six pauses or so
+    assert!((2..40).contains(&accepted), "{accepted} connections in 2 s");
+}
+
+fn asks(runtime: Runtime, brokers: String, request: MetadataRequest) -> Result<(), Error> {
+    let host = Host::start(runtime);
+    let dialer = host.dialer();
+    let dialer = dialer.configure(|c| c.call_timeout(Duration::from_secs(2)));
+    host.run(async move {
+        let client = dialer.connect_lazy(&brokers).expect("lazy");
+        client.call(request).await.map(drop)
+    })
 }
 
 /// As many dials as `DIALS` says, of which half fail, leave no socket and no thread behind: issue drills say 10,000. A

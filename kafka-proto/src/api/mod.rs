@@ -33,6 +33,7 @@
 pub mod fuzz;
 mod header;
 mod node_ids;
+mod throttle;
 
 pub use header::{RequestHeader, ResponseHeader};
 pub use node_ids::NodeIds;
