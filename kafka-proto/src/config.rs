@@ -29,6 +29,7 @@ pub struct Config {
     pub(crate) metadata_max_age: Duration,
     pub(crate) retry_backoff: (Duration, Duration),
     pub(crate) reconnect_backoff: (Duration, Duration),
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_frame: usize,
     pub(crate) fetch_buffer: usize,
     pub(crate) dialing: Dialing,
@@ -60,6 +61,7 @@ impl Config {
             metadata_max_age: Duration::from_secs(300),
             retry_backoff: (Duration::from_millis(100), Duration::from_secs(1)),
             reconnect_backoff: (Duration::from_millis(50), Duration::from_secs(1)),
+            idle_timeout: Some(Duration::from_secs(540)),
             max_frame: 100 << 20,
             fetch_buffer: 64 << 20,
             dialing: Dialing::default(),
@@ -143,6 +145,18 @@ impl Config {
         }
     }
 
+    /// How long a connection of a client may be idle before it is closed; `None` keeps it. One with a request in flight,
+    /// or one that a reader fetches over, is not idle, and a single [`Conn`](crate::client::Conn) is never closed for it.
+    /// Default: 9 min, a minute less than brokers wait.
+    #[doc(alias = "connections.max.idle.ms")]
+    #[doc(alias = "IdleConnTimeout")]
+    pub fn idle_timeout(self, limit: Option<Duration>) -> Self {
+        Self {
+            idle_timeout: limit,
+            ..self
+        }
+    }
+
     /// The largest response that is read, in bytes; a larger one ends its connection. Default: 100 MiB.
     #[doc(alias = "receive.message.max.bytes")]
     pub fn max_frame(self, bytes: usize) -> Self {
@@ -198,6 +212,9 @@ impl Config {
         ];
         if let Some((field, _)) = timeouts.into_iter().find(|(_, t)| *t < second) {
             return Err(ConfigError::new(field, "must be at least 1 ms"));
+        }
+        if self.idle_timeout.is_some_and(|t| t < second) {
+            return Err(ConfigError::new("idle_timeout", "must be at least 1 ms"));
         }
         if self.max_frame < 64 << 10 {
             return Err(ConfigError::new("max_frame", "must be at least 64 KiB"));

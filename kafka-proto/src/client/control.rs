@@ -66,6 +66,8 @@ pub struct Control {
     last_failures: BTreeMap<Address, Error>,
     closing: bool,
     notes: Vec<Note>,
+    /// When to look for idle connections.
+    idle_at: Option<Instant>,
     /// When [`Control::poll`] was last called.
     polled: Option<Instant>,
 }
@@ -128,6 +130,7 @@ impl Control {
             last_failures: BTreeMap::new(),
             closing: false,
             notes: Vec::new(),
+            idle_at: None,
             polled: None,
             limit: RateLimit::new(Duration::from_secs(1)),
             common,
@@ -185,6 +188,7 @@ impl Control {
             .poll_timeout()
             .into_iter()
             .chain(self.watch_at)
+            .chain(self.idle_at)
             .chain(calls)
             .chain(slots)
             .chain(alarms)
@@ -317,6 +321,33 @@ impl Control {
         if self.watch_at.is_some_and(|at| at <= now.instant) {
             self.watch(now);
         }
+        if self.idle_at.is_some_and(|at| at <= now.instant) {
+            self.close_idle(now);
+        }
+    }
+
+    /// Closes connections that nothing needs, and sees when to look again. Brokers close them too, a little later, and
+    /// what is sent at that moment is lost.
+    fn close_idle(&mut self, now: Now) {
+        self.idle_at = None;
+        let Some(limit) = self.common.config.idle_timeout else {
+            return;
+        };
+        let mut idle_at = None;
+        self.links.retain(|key, entry| {
+            if matches!(key, Key::Fetch(..)) {
+                return true;
+            }
+            let since = entry.link.idle_since().unwrap_or(now.instant);
+            let is_idle = since + limit <= now.instant;
+            if is_idle {
+                entry.link.close(&Error::closed());
+            } else {
+                idle_at = earlier(idle_at, Some(since + limit));
+            }
+            !is_idle
+        });
+        self.idle_at = idle_at;
     }
 
     /// Looks at the deadlines of queues that have something unresolved, and lets go of the others.
@@ -583,6 +614,8 @@ impl Control {
         };
         entry.ready = true;
         self.last_failures.remove(&entry.address);
+        let idle_at = self.common.config.idle_timeout.map(|t| entry.since + t);
+        self.idle_at = self.idle_at.or(idle_at);
         self.events.publish(&Event::Connected {
             peer: link.peer.clone(),
         });

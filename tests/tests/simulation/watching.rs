@@ -13,7 +13,7 @@ use kafka_proto::{
 };
 use kafka_testing::{
     broker::{Config, Fault, Rule},
-    sim::{Faults, Sim},
+    sim::{Faults, Role, Sim},
 };
 
 const TOPIC: &str = "orders";
@@ -76,6 +76,47 @@ fn a_broker_that_is_away_for_a_minute_is_told_once_a_second_and_nothing_is_left_
         all.lock().expect("alone").iter().filter(connected).count(),
         2
     );
+}
+
+/// A connection that nothing needs is closed before the broker does it, and made again when something does.
+#[test]
+fn connections_that_are_idle_are_closed_and_made_again() {
+    let sim = sim(3);
+    let config = sim.config().idle_timeout(Some(secs(30)));
+    let config = config.metadata_max_age(secs(20));
+    let told = Told::default();
+    let client = sim.client(config.logger(logger(&told)));
+    let writer = client.writer(TOPIC).expect("a writer");
+    let mut reader = client.reader(TOPIC).expect("a reader");
+    let story = async {
+        writer.write(Record::new("first")).await.expect("written");
+        reader.read_message().await.expect("read").expect("one");
+        // control, producer, reader
+        assert_eq!(sim.tasks(Role::Link), 6);
+        sim.sleep(secs(29)).await;
+        assert_eq!(sim.tasks(Role::Link), 6);
+        sim.sleep(secs(2)).await;
+        assert_eq!(sim.tasks(Role::Link), 4, "metadata and the fetch go on");
+        let dials = sim.dials().len();
+        sim.sleep(secs(300)).await;
+        assert_eq!(
+            sim.dials().len(),
+            dials,
+            "and nothing is dialled for nothing"
+        );
+        writer.write(Record::new("second")).await.expect("written");
+        let message = reader.read_message().await.expect("read").expect("one");
+        assert_eq!(message.value(), Some(&b"second"[..]));
+        assert_eq!(sim.dials().len(), dials + 1);
+    };
+    sim.block_on(secs(600), story).expect("it ends");
+    let errors = told
+        .lock()
+        .expect("alone")
+        .iter()
+        .filter(|e| e.is_error())
+        .count();
+    assert_eq!(errors, 0, "a close of ours is none");
 }
 
 /// Fault 4, KIP-899: every broker is back under another address, and only the configuration knows one of them.

@@ -123,6 +123,7 @@ impl Inbound {
         let Some(request) = inner.in_flight.pop_front() else {
             return Ok(());
         };
+        inner.active = now.instant;
         let mut waker = None;
         if matches!(request.purpose, Purpose::Produce(_)) {
             inner.produces -= 1;

@@ -104,6 +104,8 @@ struct Inner {
     /// `Outbound` has bytes that the socket does not take.
     writer: Option<Waker>,
     next_correlation: i32,
+    /// When the last request left or the last answer came.
+    active: Instant,
 }
 
 #[derive(Debug)]
@@ -174,6 +176,7 @@ impl Link {
             reader: None,
             writer: None,
             next_correlation: 0,
+            active: now.instant,
         };
         let link = Arc::new(Self {
             kind,
@@ -253,6 +256,16 @@ impl Link {
             State::Ready(versions) => Some(versions.clone()),
             _ => None,
         }
+    }
+
+    /// Since when nothing is sent, waited for or to be sent; `None` while something is.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let inner = self.inner.lock();
+        let idle = matches!(inner.state, State::Ready(_))
+            && inner.in_flight.is_empty()
+            && inner.calls.is_empty()
+            && inner.ready.is_empty();
+        idle.then_some(inner.active)
     }
 
     /// Why the link ended.

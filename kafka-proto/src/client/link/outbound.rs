@@ -534,6 +534,7 @@ impl Outbound {
         }
         inner.produces += usize::from(matches!(request.purpose, Purpose::Produce(_)));
         inner.in_flight.push_back(request);
+        inner.active = now.instant;
         drop(inner);
         self.segments
             .extend(segments.into_iter().filter(|s| !s.is_empty()));
