@@ -138,6 +138,11 @@ impl Inbound {
             purpose,
             ..
         } = request;
+        #[cfg(feature = "tracing")]
+        tracing::trace!(
+            target: "kafka::response",
+            peer = &*self.link.peer, api = api.name(), version, correlation, bytes = frame.len(),
+        );
         let mut reader = Reader::new(&frame, version, false);
         ResponseHeader::read(&mut reader, api.response_header(version))
             .map_err(|e| Error::decode(e, api.name()))?;

@@ -516,6 +516,11 @@ impl Outbound {
         w.end_frame(start);
         let length = w.len();
         let segments = w.segments();
+        #[cfg(feature = "tracing")]
+        tracing::trace!(
+            target: "kafka::request",
+            peer = &*self.link.peer, api = api.name(), version, correlation, bytes = length,
+        );
         self.queued += length as u64;
         let deadline = now.instant + config.request_timeout + extra_wait;
         let request = InFlight {
