@@ -8,9 +8,11 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "tls")]
+use kafka_proto::config::TlsConfig;
 use kafka_proto::{
     client::{Client, Clock, Conn},
-    config::{Address, Config},
+    config::{Address, Config, Sasl},
     error::Error,
 };
 use tokio::{
@@ -50,7 +52,7 @@ impl Default for Dialer {
 }
 
 impl Dialer {
-    /// The defaults: 10 s for a connection, no TLS.
+    /// The defaults: 10 s for a connection, no TLS, no SASL.
     pub fn new() -> Self {
         Self {
             config: Config::without_brokers(),
@@ -63,9 +65,22 @@ impl Dialer {
         self.configure(|config| config.client_id(id))
     }
 
-    /// Sets how long lookup, connect and handshake of one connection may take together. Default: 10 s.
+    /// Sets how long lookup, connect, TLS, handshake and authentication of one connection may take together. Default: 10 s.
     pub fn timeout(self, limit: Duration) -> Self {
         self.configure(|config| config.setup_timeout(limit))
+    }
+
+    /// Encrypts connections and verifies brokers. Default: neither.
+    #[cfg(feature = "tls")]
+    #[doc(alias = "TLS")]
+    pub fn tls(self, tls: TlsConfig) -> Self {
+        self.configure(|config| config.tls(tls))
+    }
+
+    /// Authenticates on every connection. Default: on none.
+    #[doc(alias = "SASLMechanism")]
+    pub fn sasl(self, sasl: Sasl) -> Self {
+        self.configure(|config| config.sasl(sasl))
     }
 
     /// Changes the settings of the client that are not about connecting.

@@ -2,6 +2,9 @@
 
 mod address;
 mod reader;
+mod sasl;
+#[cfg(feature = "tls")]
+mod tls;
 mod writer;
 
 use std::time::Duration;
@@ -9,6 +12,10 @@ use std::time::Duration;
 pub use address::Address;
 pub(crate) use reader::Source;
 pub use reader::{OffsetReset, ReaderConfig, StartOffset};
+pub(crate) use sasl::Providing;
+pub use sasl::Sasl;
+#[cfg(feature = "tls")]
+pub use tls::TlsConfig;
 pub use writer::{Acks, Balancer, WriterConfig};
 
 use crate::error::ConfigError;
@@ -26,6 +33,9 @@ pub struct Config {
     pub(crate) reconnect_backoff: (Duration, Duration),
     pub(crate) max_frame: usize,
     pub(crate) fetch_buffer: usize,
+    pub(crate) sasl: Option<Sasl>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<TlsConfig>,
 }
 
 impl Config {
@@ -55,6 +65,9 @@ impl Config {
             reconnect_backoff: (Duration::from_millis(50), Duration::from_secs(1)),
             max_frame: 100 << 20,
             fetch_buffer: 64 << 20,
+            sasl: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -80,7 +93,7 @@ impl Config {
         }
     }
 
-    /// How long lookup, connect and handshake of one connection may take together. Default: 10 s.
+    /// How long lookup, connect, TLS, handshake and authentication of one connection may take together. Default: 10 s.
     #[doc(alias = "socket.connection.setup.timeout.ms")]
     pub fn setup_timeout(self, limit: Duration) -> Self {
         Self {
@@ -153,6 +166,26 @@ impl Config {
         }
     }
 
+    /// Encrypts every connection. Default: none is encrypted.
+    #[cfg(feature = "tls")]
+    #[doc(alias = "security.protocol")]
+    pub fn tls(self, tls: TlsConfig) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
+    /// Authenticates on every connection. Default: on none.
+    #[doc(alias = "sasl.mechanism")]
+    #[doc(alias = "sasl.jaas.config")]
+    pub fn sasl(self, sasl: Sasl) -> Self {
+        Self {
+            sasl: Some(sasl),
+            ..self
+        }
+    }
+
     /// How long lookup, connect and handshake may take; what an adapter sleeps by.
     pub fn setup_limit(&self) -> Duration {
         self.setup_timeout
@@ -176,6 +209,10 @@ impl Config {
         }
         if self.client_id.len() > i16::MAX as usize {
             return Err(ConfigError::new("client_id", "must be at most 32767 bytes"));
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            tls.client_config()?;
         }
         Ok(())
     }
