@@ -40,7 +40,7 @@ impl Default for Dialer {
 }
 
 impl Dialer {
-    /// The defaults: 10 s for a connection, no TLS.
+    /// The defaults: 10 s for a connection, no TLS, no SASL.
     pub fn new() -> Self {
         Self {
             config: Config::without_brokers(),

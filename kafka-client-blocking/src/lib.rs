@@ -189,18 +189,22 @@ pub use client::{Client, Events};
 pub use conn::Conn;
 #[cfg(not(loom))]
 pub use dial::{Dialer, connect};
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use kafka_proto::config::TlsConfig;
 #[doc(inline)]
 pub use kafka_proto::{
     api,
     client::{Batch, ConnCloser, Event, FetchLimits, ReaderHandle, TopicConfig},
     config::{
-        Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig,
+        Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, Sasl, StartOffset, WriterConfig,
     },
     error::{
         ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
         Written,
     },
     record::{Header, Message, Record},
+    sasl,
 };
 #[cfg(not(loom))]
 pub use reader::{Messages, Reader};

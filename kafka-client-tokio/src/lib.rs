@@ -148,6 +148,9 @@ mod drive;
 mod open;
 
 pub use dial::{Dialer, connect};
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use kafka_proto::config::TlsConfig;
 #[doc(inline)]
 pub use kafka_proto::{
     api,
@@ -156,13 +159,14 @@ pub use kafka_proto::{
         Receipt, TopicConfig, Writer,
     },
     config::{
-        Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, StartOffset, WriterConfig,
+        Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, Sasl, StartOffset, WriterConfig,
     },
     error::{
         ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
         Written,
     },
     record::{Header, Message, Record},
+    sasl,
 };
 
 /// The examples of the README compile.

@@ -3,6 +3,9 @@
 mod address;
 mod dialing;
 mod reader;
+mod sasl;
+#[cfg(feature = "tls")]
+mod tls;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -11,6 +14,10 @@ pub use address::Address;
 pub use dialing::Dialing;
 pub(crate) use reader::Source;
 pub use reader::{OffsetReset, ReaderConfig, StartOffset};
+pub(crate) use sasl::Providing;
+pub use sasl::Sasl;
+#[cfg(feature = "tls")]
+pub use tls::TlsConfig;
 pub use writer::{Acks, Balancer, WriterConfig};
 
 use crate::{
@@ -34,6 +41,9 @@ pub struct Config {
     pub(crate) fetch_buffer: usize,
     pub(crate) dialing: Dialing,
     pub(crate) loggers: Loggers,
+    pub(crate) sasl: Option<Sasl>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<TlsConfig>,
 }
 
 impl Config {
@@ -66,6 +76,9 @@ impl Config {
             fetch_buffer: 64 << 20,
             dialing: Dialing::default(),
             loggers: Loggers::default(),
+            sasl: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -91,7 +104,7 @@ impl Config {
         }
     }
 
-    /// How long lookup, connect and handshake of one connection may take together. Default: 10 s.
+    /// How long lookup, connect, TLS, handshake and authentication of one connection may take together. Default: 10 s.
     #[doc(alias = "socket.connection.setup.timeout.ms")]
     pub fn setup_timeout(self, limit: Duration) -> Self {
         Self {
@@ -186,6 +199,26 @@ impl Config {
         self
     }
 
+    /// Encrypts every connection. Default: none is encrypted.
+    #[cfg(feature = "tls")]
+    #[doc(alias = "security.protocol")]
+    pub fn tls(self, tls: TlsConfig) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
+    /// Authenticates on every connection. Default: on none.
+    #[doc(alias = "sasl.mechanism")]
+    #[doc(alias = "sasl.jaas.config")]
+    pub fn sasl(self, sasl: Sasl) -> Self {
+        Self {
+            sasl: Some(sasl),
+            ..self
+        }
+    }
+
     /// Has the events that are errors told to another function than [`logger`](Self::logger). Default: to that one.
     ///
     /// Source: acceptance RC-18, WC-16.
@@ -221,6 +254,10 @@ impl Config {
         }
         if self.client_id.len() > i16::MAX as usize {
             return Err(ConfigError::new("client_id", "must be at most 32767 bytes"));
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            tls.client_config()?;
         }
         self.dialing.check()
     }

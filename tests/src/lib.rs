@@ -60,6 +60,7 @@
 pub mod kafka;
 
 pub mod broker;
+pub mod certificates;
 pub mod judge;
 #[cfg(feature = "tokio")]
 pub mod memory;

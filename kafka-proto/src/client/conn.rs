@@ -70,6 +70,9 @@ pub struct Conn {
 impl Conn {
     /// A connection for `topic` and `partition` over a stream that the caller drives by the two halves: for adapters.
     ///
+    /// `peer` is the address that was dialled, `host:port`, whose host a certificate must bear; or, for a stream that comes
+    /// from elsewhere, any words for it: TLS then takes the name from `TlsConfig::server_name`.
+    ///
     /// The position is the first offset (acceptance FN-09).
     ///
     /// # Errors
@@ -92,7 +95,10 @@ impl Conn {
             clock,
             config,
         });
-        let (link, outbound, inbound) = Link::new(Kind::General, peer.into(), common, 0, now);
+        // what has no address has no name either, and TLS says so
+        let host = Address::parse(peer).map_or_else(|_| peer.to_owned(), |address| address.host);
+        let (link, outbound, inbound) =
+            Link::new(Kind::General, peer.into(), &host, common, 0, now);
         let conn = Self {
             link,
             topic: topic.into(),

@@ -383,7 +383,16 @@ impl Control {
         for (target, call) in std::mem::take(&mut self.calls) {
             match self.route(target, now) {
                 Some(link) => link.submit(call),
-                None => self.calls.push((target, call)),
+                None => {
+                    let refusal = match target {
+                        Target::Broker(id) => self.refusal(id, now),
+                        Target::Any | Target::Controller => None,
+                    };
+                    match refusal {
+                        Some(error) => call.to.resolve(Err(error)),
+                        None => self.calls.push((target, call)),
+                    }
+                }
             }
         }
     }
@@ -429,7 +438,12 @@ impl Control {
             return false;
         };
         let Some(link) = self.link_to(Key::Produce(broker), broker, || Kind::Produce, now) else {
-            return false;
+            let Some(error) = self.refusal(broker, now) else {
+                return false;
+            };
+            queue.inner.lock().orphaned = false;
+            queue.fail(&error.with_outcome(Outcome::NotWritten));
+            return true;
         };
         let topic_id = self
             .cluster
@@ -573,6 +587,40 @@ impl Control {
         Some(self.dial(key, address, kind(), now))
     }
 
+    /// Why nothing goes to a broker now, if one side does not take the other's identity. That is told at once; whoever
+    /// calls after the pause is the next try.
+    fn refusal(&self, broker: i32, now: Now) -> Option<Error> {
+        let address = self.cluster.broker(broker)?;
+        let error = self.last_failures.get(address)?;
+        (error.is_about_identity() && self.is_pausing(address, now)).then(|| error.clone())
+    }
+
+    /// Tells those whom a connection that was refused leaves without one.
+    fn tell_refused(&mut self, link: &Link, error: &Error) {
+        if let Kind::Fetch(shelf) = &link.kind {
+            shelf.fail(error.clone());
+        }
+        let is_refused = |address: &Address| {
+            let last = self.last_failures.get(address);
+            last.is_some_and(Error::is_about_identity)
+        };
+        let known = self.cluster.brokers().map(|(_, address)| address);
+        if !(self.common.config.bootstrap.iter().chain(known)).all(is_refused) {
+            return;
+        }
+        let error = self.unreachable("no broker could be reached");
+        self.shelves
+            .values()
+            .for_each(|shelf| shelf.fail(error.clone()));
+        self.slots
+            .drain(..)
+            .for_each(|(_, slot)| slot.fail(error.clone()));
+        let calls = self.calls.extract_if(.., |(target, _)| {
+            matches!(target, Target::Any | Target::Controller)
+        });
+        calls.for_each(|(_, call)| call.to.resolve(Err(error.clone())));
+    }
+
     fn is_ending(&self) -> bool {
         self.closing && self.is_idle()
     }
@@ -587,7 +635,8 @@ impl Control {
     fn dial(&mut self, key: Key, address: Address, kind: Kind, now: Now) -> Arc<Link> {
         let rung = self.addresses.get(&address).map_or(0, |reach| reach.rung);
         let peer: Arc<str> = address.to_string().into();
-        let (link, outbound, inbound) = Link::new(kind, peer, self.common.clone(), rung, now);
+        let (link, outbound, inbound) =
+            Link::new(kind, peer, &address.host, self.common.clone(), rung, now);
         let deadline = self.common.config.setup_deadline(now.instant);
         self.links.insert(
             key,
@@ -653,7 +702,8 @@ impl Control {
             now.instant + backoff::pause(reach.failures, pause, &mut self.common.random.lock()),
         );
         // a broker that does not know our greeting may just hang up: the next one is lower, and comes at once
-        let hung_up = !entry.ready && error.kind() == ErrorKind::Disconnected;
+        let hung_up =
+            !entry.ready && error.kind() == ErrorKind::Disconnected && !link.has_greeted();
         if hung_up && reach.rung + 1 < ExpectVersions::LADDER.len() {
             reach.rung += 1;
             reach.not_before = None;
@@ -662,6 +712,9 @@ impl Control {
             reach.rung = if entry.ready { reach.rung } else { 0 };
             self.last_failures.insert(entry.address, error.clone());
             self.tell_unready();
+        }
+        if error.is_about_identity() {
+            self.tell_refused(link, &error);
         }
         let kind = match entry.ready {
             true => Repeated::Disconnected,
@@ -717,7 +770,15 @@ impl Control {
             true => what.to_owned(),
             false => format!("{what}: {}", reasons.join("; ")),
         };
-        let error = Error::new(ErrorKind::Unreachable, message).with_scope(Scope::Client);
+        let mut failures = self.last_failures.values();
+        let kind = match failures.next() {
+            // the same cure helps with all of them, and waiting does not
+            Some(first) if first.is_about_identity() && failures.all(Error::is_about_identity) => {
+                first.kind()
+            }
+            _ => ErrorKind::Unreachable,
+        };
+        let error = Error::new(kind, message).with_scope(Scope::Client);
         match self.last_failures.values().next() {
             Some(cause) => error.caused_by(cause.clone()),
             None => error,

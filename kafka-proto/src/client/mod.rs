@@ -26,6 +26,11 @@ mod reader;
 mod receipt;
 mod session;
 mod sync;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_absent.rs"]
+mod tls;
 mod topics;
 mod writer;
 

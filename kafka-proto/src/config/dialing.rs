@@ -143,7 +143,23 @@ macro_rules! dialer_settings {
             self.configure(|config| config.client_id(id))
         }
 
-        /// Sets how long lookup, connect and handshake of one connection may take, all together. Default: 10 s.
+        /// Encrypts connections and verifies brokers. Default: neither.
+        ///
+        /// Source: acceptance DI-09.
+        #[cfg(feature = "tls")]
+        #[doc(alias = "TLS")]
+        pub fn tls(self, tls: $crate::config::TlsConfig) -> Self {
+            self.configure(|config| config.tls(tls))
+        }
+
+        /// Authenticates on every connection. Default: on none.
+        #[doc(alias = "SASLMechanism")]
+        pub fn sasl(self, sasl: $crate::config::Sasl) -> Self {
+            self.configure(|config| config.sasl(sasl))
+        }
+
+        /// Sets how long lookup, connect, TLS, handshake and authentication of one connection may take, all together.
+        /// Default: 10 s.
         ///
         /// Source: acceptance DI-02, 2.0 #13.
         #[doc(alias = "Timeout")]

@@ -65,6 +65,14 @@ pub enum ErrorKind {
     Corrupt,
     /// The offset that was asked for is not in the log.
     OffsetOutOfRange,
+    /// The broker does not take us for whom we say we are: a wrong password, an expired token, a client certificate that it
+    /// refuses or misses.
+    Authentication,
+    /// The broker is not whom it should be: its certificate is not valid here, or it does not know the password that it
+    /// claims to know.
+    Untrusted,
+    /// There are no credentials to send: their provider failed, or did not answer in time.
+    Credentials,
 }
 
 /// Whose fault a failure is.
@@ -123,6 +131,7 @@ impl Error {
                 | ErrorKind::TopicPending
                 | ErrorKind::Unreachable
                 | ErrorKind::Disconnected
+                | ErrorKind::Credentials
         );
         Self(Arc::new(Inner {
             kind,
@@ -206,6 +215,13 @@ impl Error {
         Self(Arc::new(inner))
     }
 
+    /// The same for a cause whose type is not known.
+    pub(crate) fn caused_by_any(self, source: Arc<dyn StdError + Send + Sync>) -> Self {
+        let mut inner = self.into_inner();
+        inner.source = Some(source);
+        Self(Arc::new(inner))
+    }
+
     pub(crate) fn with_outcome(self, outcome: Outcome) -> Self {
         let mut inner = self.into_inner();
         inner.outcome = outcome;
@@ -253,20 +269,31 @@ impl Error {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self.0.kind {
-            ErrorKind::Protocol | ErrorKind::Corrupt => Fault::Peer,
+            ErrorKind::Protocol | ErrorKind::Corrupt | ErrorKind::Untrusted => Fault::Peer,
             ErrorKind::Refused
             | ErrorKind::UnknownTopic
             | ErrorKind::UnknownPartition
             | ErrorKind::Unsupported
-            | ErrorKind::OffsetOutOfRange => Fault::Broker,
-            ErrorKind::Full | ErrorKind::TopicPending | ErrorKind::TooLarge | ErrorKind::Misuse => {
-                Fault::Caller
-            }
+            | ErrorKind::OffsetOutOfRange
+            | ErrorKind::Authentication => Fault::Broker,
+            ErrorKind::Full
+            | ErrorKind::TopicPending
+            | ErrorKind::TooLarge
+            | ErrorKind::Misuse
+            | ErrorKind::Credentials => Fault::Caller,
             ErrorKind::Closed
             | ErrorKind::TimedOut
             | ErrorKind::Unreachable
             | ErrorKind::Disconnected => Fault::Transport,
         }
+    }
+
+    /// Whether two sides could not agree on who they are: it is told at once, since waiting seldom cures it.
+    pub(crate) fn is_about_identity(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::Authentication | ErrorKind::Untrusted | ErrorKind::Credentials
+        )
     }
 
     fn into_inner(self) -> Inner {

@@ -5,6 +5,8 @@ use thiserror::Error;
 
 /// Bytes that a read should have room for.
 const READ: usize = 64 << 10;
+/// Bytes of a correlation id.
+const CORRELATION: usize = 4;
 
 /// The read buffer of one connection.
 ///
@@ -16,6 +18,8 @@ pub struct Frames {
     buffer: BytesMut,
     filled: usize,
     max_frame: usize,
+    /// The shortest frame: a response has at least its correlation id.
+    min_frame: usize,
     expected: usize,
 }
 
@@ -42,6 +46,7 @@ impl Frames {
             buffer: BytesMut::new(),
             filled: 0,
             max_frame,
+            min_frame: CORRELATION,
             expected: 0,
         }
     }
@@ -49,6 +54,11 @@ impl Frames {
     /// Allows room for a frame of this many bytes at once: the limit that our own request named.
     pub fn expect(&mut self, bytes: usize) {
         self.expected = bytes.min(self.max_frame);
+    }
+
+    /// Whether frames may be shorter than a correlation id, as the steps of SASL are that have no header.
+    pub fn allow_empty(&mut self, yes: bool) {
+        self.min_frame = if yes { 0 } else { CORRELATION };
     }
 
     /// Room for the next read; never empty.
@@ -91,8 +101,7 @@ impl Frames {
         };
         let length = i32::from_be_bytes(*first);
         match usize::try_from(length) {
-            // a response has at least its correlation id
-            Ok(n) if (4..=self.max_frame).contains(&n) => Ok(Some(n)),
+            Ok(n) if (self.min_frame..=self.max_frame).contains(&n) => Ok(Some(n)),
             _ => Err(FrameError {
                 length,
                 max: self.max_frame,

@@ -4,6 +4,7 @@
 //! happened; bare verbs for commands; `poll_*` for what the machine wants. `handle_timeout` may be called early or twice:
 //! then it does nothing.
 
+pub mod authentication;
 pub mod backoff;
 pub mod balancer;
 pub mod cluster;

@@ -29,6 +29,7 @@ mod peer;
 mod ports;
 mod process;
 mod properties;
+mod security;
 mod version;
 mod zookeeper;
 
@@ -43,6 +44,7 @@ use std::time::{Duration, Instant};
 pub use self::error::LaunchError;
 pub use self::options::Options;
 pub use self::peer::{Checksum, ParseReportError, PartitionReport, Peer, PeerReport};
+pub use self::security::Listener;
 pub use self::version::{KafkaVersion, ParseVersionError};
 
 use self::folder::{RunFolder, read_log, telling_part};
@@ -186,6 +188,13 @@ impl Kafka {
     pub fn behind_proxy(&self) -> Vec<SocketAddr> {
         let address = |node: &Node| (HOST, node.ports.behind_proxy()).into();
         self.nodes.iter().map(address).collect()
+    }
+
+    /// The addresses of a listener of all nodes, as clients want them, if they were started with [`Options::secured`].
+    pub fn secured(&self, listener: Listener) -> String {
+        let address = |node: &Node| format!("{HOST}:{}", node.ports.secured(listener));
+        let addresses: Vec<_> = self.nodes.iter().map(address).collect();
+        addresses.join(",")
     }
 
     /// What the node has logged since the first start.
@@ -424,6 +433,12 @@ impl Node {
         let mut properties = Properties::for_node(self.id, ports, zookeeper, &data);
         if let Some(advertised) = options.proxy.get(self.id) {
             properties.put_behind_proxy(self.ports.behind_proxy(), *advertised);
+        }
+        if options.secured {
+            let (version, first) = (options.version, self.ports.client());
+            security::secure(&mut properties, version, first, &self.home).map_err(
+                LaunchError::io(format!("writing below {}", self.home.display())),
+            )?;
         }
         for (key, value) in &options.properties {
             properties.set(key, value);

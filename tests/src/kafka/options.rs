@@ -26,6 +26,7 @@ pub struct Options {
     pub(super) ready_within: Duration,
     /// The ports that stand for the nodes; empty without a proxy.
     pub(super) proxy: Vec<u16>,
+    pub(super) secured: bool,
 }
 
 impl Options {
@@ -39,6 +40,7 @@ impl Options {
             jvm_flags: Vec::new(),
             ready_within: Duration::from_secs(90),
             proxy: Vec::new(),
+            secured: false,
         }
     }
 
@@ -83,6 +85,15 @@ impl Options {
     /// proxy has to lead.
     pub fn behind(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
         self.proxy = ports.into_iter().collect();
+        self
+    }
+
+    /// Gives each node the listeners of [`Listener`](super::Listener) beside the plain one, with the certificates of
+    /// [`certificates`](crate::certificates), an authorizer, and these users: by PLAIN `alice` and `bob`, with the passwords
+    /// `alice-secret` and `bob-secret`; by OAUTHBEARER whoever an unsigned token names. `alice`, `carol`, `dave` and the
+    /// client certificate may do all, `bob` and others nothing. Users of SCRAM are made by AlterUserScramCredentials.
+    pub fn secured(mut self) -> Self {
+        self.secured = true;
         self
     }
 

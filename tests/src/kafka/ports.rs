@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, process};
 
 use super::error::LaunchError;
+use super::security::Listener;
 
 /// The ports of a node: ten in a row, of which the last but one is kept bound by us.
 ///
@@ -55,6 +56,11 @@ impl PortBlock {
     /// Where a proxy connects, if there is one before this node.
     pub(super) fn behind_proxy(&self) -> u16 {
         self.first + BEHIND_PROXY
+    }
+
+    /// Where a listener is that asks who comes, if there are such.
+    pub(super) fn secured(&self, listener: Listener) -> u16 {
+        self.first + listener.offset()
     }
 
     /// Where ZooKeeper listens, if there is one beside this node.

@@ -72,15 +72,24 @@ impl Properties {
 
     /// Adds a listener on the port `listens`, which tells clients to come to the port `advertised`.
     pub(super) fn put_behind_proxy(&mut self, listens: u16, advertised: u16) {
+        self.add_listener("PROXY", "PLAINTEXT", listens, advertised);
+    }
+
+    /// Adds a listener.
+    pub(super) fn listen(&mut self, name: &str, protocol: &str, port: u16) {
+        self.add_listener(name, protocol, port, port);
+    }
+
+    fn add_listener(&mut self, name: &str, protocol: &str, listens: u16, advertised: u16) {
         for (key, more) in [
-            ("listeners", format!("PROXY://{HOST}:{listens}")),
+            ("listeners", format!("{name}://{HOST}:{listens}")),
             (
                 "advertised.listeners",
-                format!("PROXY://{HOST}:{advertised}"),
+                format!("{name}://{HOST}:{advertised}"),
             ),
             (
                 "listener.security.protocol.map",
-                "PROXY:PLAINTEXT".to_owned(),
+                format!("{name}:{protocol}"),
             ),
         ] {
             let all = self.0.entry(key.to_owned()).or_default();

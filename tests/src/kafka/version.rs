@@ -44,6 +44,11 @@ impl KafkaVersion {
         !too_old && !lost_on_new_java
     }
 
+    /// Whether its brokers take a key in PEM form as it is.
+    pub(super) fn takes_plain_pem(self) -> bool {
+        self >= Self::V3_9_1
+    }
+
     /// Whether it logs by log4j 1 and needs classes that Java 11 has removed.
     pub(super) fn is_legacy(self) -> bool {
         self < Self([1, 0, 0, 0])

@@ -22,6 +22,7 @@ use smol::{Executor, channel};
 /// How long any story may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
+#[allow(unused_macros, reason = "trials have names of their own")]
 /// Tells a story, a `fn(Runtime)`, on each of some runtimes: a test is called `story::runtime`.
 macro_rules! on_each {
     ($($story:ident: $($runtime:ident)*;)*) => {
@@ -33,6 +34,7 @@ macro_rules! on_each {
         })*
     };
 }
+#[allow(unused_imports, reason = "as above")]
 pub(crate) use on_each;
 
 /// Which runtime.

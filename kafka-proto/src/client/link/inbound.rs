@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Flight, InFlight, Link, Purpose, Sought, State, ended, socket_failed, wake};
+use super::{Auth, Flight, InFlight, Link, Purpose, Session, Sought, State, wake};
 use crate::{
     api::{
         ApiKey, ResponseHeader,
@@ -15,11 +15,14 @@ use crate::{
         fetch::FetchResponse,
         list_offsets::ListOffsetsResponse,
         produce::{PartitionProduceResponse, ProduceResponse},
+        sasl_authenticate::SaslAuthenticateResponse,
+        sasl_handshake::SaslHandshakeResponse,
     },
-    client::{call::RawAnswer, inbox::Note, receipt::Ranged},
+    client::{call::RawAnswer, inbox::Note, receipt::Ranged, tls::Open},
     error::{Error, ErrorCode, ErrorKind},
     machine::{
         Now,
+        authentication::{self, Expect, Turn},
         frames::{FrameError, Frames},
         handshake::Handshake,
         queue::{BatchWritten, Resolved, Verdict},
@@ -36,15 +39,28 @@ use crate::{
 pub struct Inbound {
     link: Arc<Link>,
     frames: Frames,
+    /// Makes plaintext of what is read, where there is TLS.
+    open: Option<Open>,
+    /// Answers without a header may come.
+    may_be_raw: bool,
     resolved: Vec<Resolved<Ranged>>,
 }
 
+/// An answer to a step of SASL.
+enum Answer {
+    Mechanism(SaslHandshakeResponse),
+    Token(SaslAuthenticateResponse),
+    Raw(Bytes),
+}
+
 impl Inbound {
-    pub(super) fn new(link: Arc<Link>) -> Self {
+    pub(super) fn new(link: Arc<Link>, open: Option<Open>) -> Self {
         let frames = Frames::new(link.common.config.max_frame);
         Self {
+            may_be_raw: link.common.config.sasl.is_some(),
             link,
             frames,
+            open,
             resolved: Vec::new(),
         }
     }
@@ -67,7 +83,10 @@ impl Inbound {
 
     /// Room for the next read; never empty.
     pub fn space(&mut self) -> &mut [u8] {
-        self.frames.space()
+        match &mut self.open {
+            None => self.frames.space(),
+            Some(open) => open.space(),
+        }
     }
 
     /// Takes note of `n` bytes read into [`Inbound::space`]; 0 is the end of the stream. `false`: the link has ended.
@@ -77,12 +96,70 @@ impl Inbound {
     /// The peer broke the protocol; the link has ended, and every waiter has this error.
     pub fn filled(&mut self, n: usize, now: Now) -> Result<bool, Error> {
         if n == 0 {
-            let error = ended(self.link.versions().is_none());
-            self.link.close(&error);
-            return Ok(false);
+            return Ok(self.ended());
+        }
+        if self.open.is_some() {
+            return self.open(n, now);
         }
         self.frames.filled(n);
+        self.split(now)
+    }
+
+    /// Ends the link because the socket failed.
+    pub fn failed(&mut self, error: std::io::Error) {
+        self.link.socket_failed("reading", error);
+    }
+
+    /// The peer has ended the stream.
+    fn ended(&self) -> bool {
+        let error = self.link.inner.lock().ended(&self.link.common.config);
+        self.link.close(&error);
+        false
+    }
+
+    /// Opens the records of `n` bytes, and takes each frame as soon as it is whole.
+    fn open(&mut self, n: usize, now: Now) -> Result<bool, Error> {
+        let mut from = 0;
+        if let Some(open) = &mut self.open {
+            open.filled(n);
+        }
+        while let Some(open) = &mut self.open {
+            let opened = match open.open(&mut from, &mut self.frames) {
+                Ok(Some(opened)) => opened,
+                Ok(None) => break,
+                Err(error) => return Err(self.broken(error)),
+            };
+            let progress = open.progress();
+            let mut inner = self.link.inner.lock();
+            inner.tls = Some(progress);
+            inner.tls_output |= opened.output;
+            let waker = match opened.output {
+                true => inner.waker.take(),
+                false => None,
+            };
+            drop(inner);
+            wake(waker);
+            if opened.bytes > 0 && !self.split(now)? {
+                return Ok(false);
+            }
+            if opened.ended {
+                return Ok(self.ended());
+            }
+        }
+        Ok(self.link.error().is_none())
+    }
+
+    /// Takes the frames that have arrived.
+    fn split(&mut self, now: Now) -> Result<bool, Error> {
         loop {
+            if self.may_be_raw {
+                let inner = self.link.inner.lock();
+                let first = inner.in_flight.front();
+                let raw = first.is_some_and(|r| matches!(r.purpose, Purpose::RawToken));
+                self.may_be_raw = !matches!(inner.state, State::Ready(_));
+                drop(inner);
+                self.frames.allow_empty(raw);
+            }
             let frame = match self.frames.poll_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(self.link.error().is_none()),
@@ -92,12 +169,6 @@ impl Inbound {
                 return Err(self.broken(error));
             }
         }
-    }
-
-    /// Ends the link because the socket failed.
-    pub fn failed(&mut self, error: std::io::Error) {
-        let error = socket_failed("reading", error, self.link.versions().is_none());
-        self.link.close(&error);
     }
 
     fn broken(&self, error: Error) -> Error {
@@ -112,6 +183,12 @@ impl Inbound {
         if matches!(inner.state, State::Closed(_)) {
             return Ok(());
         }
+        let first = inner.in_flight.front();
+        if first.is_some_and(|request| matches!(request.purpose, Purpose::RawToken)) {
+            inner.in_flight.pop_front();
+            drop(inner);
+            return self.handle_authentication(Answer::Raw(frame), now);
+        }
         // a broker answers strictly in order: anything else belongs to nobody (faults 11 and 58)
         if inner.in_flight.front().map(|request| request.correlation) != correlation {
             let expected = inner.in_flight.front().map(|request| request.correlation);
@@ -124,6 +201,7 @@ impl Inbound {
             return Ok(());
         };
         inner.active = now.instant;
+        inner.heard |= matches!(inner.state, State::Ready(_));
         let mut waker = None;
         if matches!(request.purpose, Purpose::Produce(_)) {
             inner.produces -= 1;
@@ -149,6 +227,14 @@ impl Inbound {
         let body = frame.slice(frame.len() - reader.remaining()..);
         let answered = match purpose {
             Purpose::Greeting => self.handle_greeting(&body, version),
+            Purpose::Mechanism => {
+                let answer = decode(&body, api, version).map(Answer::Mechanism);
+                answer.and_then(|answer| self.handle_authentication(answer, now))
+            }
+            Purpose::Token | Purpose::RawToken => {
+                let answer = decode(&body, api, version).map(Answer::Token);
+                answer.and_then(|answer| self.handle_authentication(answer, now))
+            }
             Purpose::Call(to, _) => {
                 to.resolve(Ok(RawAnswer { version, body }));
                 Ok(())
@@ -178,13 +264,69 @@ impl Inbound {
         let State::Greeted(expect) = &inner.state else {
             return Ok(());
         };
+        let needs_sasl = self.link.common.config.sasl.is_some();
         let (state, ready) = match expect.clone().handle(&response) {
             Ok(Handshake::Again(expect)) => (State::Greet(expect), false),
+            Ok(Handshake::Done(versions)) if needs_sasl => {
+                inner.auth = Auth::Wanted;
+                (State::Authenticate(Arc::new(versions)), false)
+            }
             Ok(Handshake::Done(versions)) => (State::Ready(Arc::new(versions)), true),
             Err(code) => return Err(Error::refused(code, "the handshake (ApiVersions)", None)),
         };
+        inner.greeted = true;
         inner.state = state;
         inner.kicked = true;
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+        if let (true, Some(inbox)) = (ready, &self.link.common.inbox) {
+            inbox.tell(Note::Ready(self.link.clone()));
+        }
+        Ok(())
+    }
+
+    fn handle_authentication(&self, answer: Answer, now: Now) -> Result<(), Error> {
+        let mut inner = self.link.inner.lock();
+        let Auth::Sent(expect) = std::mem::replace(&mut inner.auth, Auth::Busy) else {
+            return Ok(());
+        };
+        drop(inner);
+        // keys are derived here, which takes a while: without the lock
+        let turn = match (expect, answer) {
+            (Expect::Mechanism(expect), Answer::Mechanism(response)) => expect.handle(&response),
+            (Expect::Token(expect), Answer::Token(response)) => expect.handle(&response),
+            (Expect::Token(expect), Answer::Raw(token)) => expect.handle_raw(&token),
+            _ => Err(Error::new(
+                ErrorKind::Protocol,
+                "an answer came to another step of the authentication",
+            )),
+        }?;
+        let renewal = match &turn {
+            Turn::Done(Some(lifetime)) => {
+                let random = &mut self.link.common.random.lock();
+                let renew = now.instant + authentication::renewal(*lifetime, random);
+                Some(Session {
+                    renew,
+                    ends: now.instant + *lifetime,
+                    late: None,
+                })
+            }
+            _ => None,
+        };
+        let mut inner = self.link.inner.lock();
+        let mut ready = false;
+        match turn {
+            Turn::Send(ask, expect) => inner.auth = Auth::Send(ask, expect),
+            Turn::Done(_) => {
+                (inner.auth, inner.session) = (Auth::Idle, renewal);
+                inner.kicked = true;
+                if let State::Authenticate(versions) = &inner.state {
+                    inner.state = State::Ready(versions.clone());
+                    ready = true;
+                }
+            }
+        }
         let waker = inner.waker.take();
         drop(inner);
         wake(waker);

@@ -50,7 +50,8 @@ fn link(now: Now) -> (Arc<Link>, Outbound, Inbound) {
         clock: Arc::new(Still(now)),
         config,
     });
-    let (link, mut outbound, mut inbound) = Link::new(Kind::General, "peer".into(), common, 0, now);
+    let (link, mut outbound, mut inbound) =
+        Link::new(Kind::General, "peer".into(), "peer", common, 0, now);
     write_all(&mut outbound, now);
     let versions = ApiVersionsResponse::build(|r| {
         r.api_keys = [ApiKey::ApiVersions, ApiKey::ListGroups]

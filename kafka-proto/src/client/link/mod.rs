@@ -34,6 +34,7 @@ use super::{
         Lock,
         atomic::{AtomicU64, Ordering},
     },
+    tls::{self, Progress},
 };
 use crate::{
     api::ApiKey,
@@ -41,6 +42,7 @@ use crate::{
     error::{Error, ErrorKind, Outcome, Scope},
     machine::{
         Now,
+        authentication::{Ask, Expect},
         backoff::Random,
         cursor::Ticket,
         handshake::{ExpectVersions, Versions},
@@ -106,6 +108,16 @@ struct Inner {
     next_correlation: i32,
     /// When the last request left or the last answer came.
     active: Instant,
+    auth: Auth,
+    session: Option<Session>,
+    /// How far TLS has come; `None` without.
+    tls: Option<Progress>,
+    /// TLS has something to send that no request caused.
+    tls_output: bool,
+    /// The greeting was answered.
+    greeted: bool,
+    /// A request after the set-up was answered.
+    heard: bool,
 }
 
 #[derive(Debug)]
@@ -114,8 +126,38 @@ enum State {
     Greet(ExpectVersions),
     /// The greeting is out.
     Greeted(ExpectVersions),
+    /// Nothing but SASL may be sent.
+    Authenticate(Arc<Versions>),
     Ready(Arc<Versions>),
     Closed(Error),
+}
+
+/// Where SASL stands. A broker answers in order, so the first request of an authentication may follow others that are in
+/// flight; none may follow it.
+///
+/// ```text
+/// Idle -- due --> Wanted -- credentials --> Send -- out --> Sent -- answer --> Busy --> Send
+///                                                                                   --> Idle
+/// ```
+#[derive(Debug)]
+enum Auth {
+    /// There is nothing to do now.
+    Idle,
+    /// The sending half gets credentials; requests go on, if there was an authentication before.
+    Wanted,
+    Send(Ask, Expect),
+    Sent(Expect),
+    /// One of the halves has it in hand.
+    Busy,
+}
+
+/// For how long the broker knows us.
+#[derive(Debug)]
+struct Session {
+    renew: Instant,
+    ends: Instant,
+    /// Why there were no credentials to renew it.
+    late: Option<Error>,
 }
 
 /// A request that was sent, or is about to be.
@@ -134,6 +176,10 @@ struct InFlight {
 #[derive(Debug)]
 enum Purpose {
     Greeting,
+    Mechanism,
+    Token,
+    /// A step of SASL without a header; its answer has none either.
+    RawToken,
     Call(Recipient, Option<Instant>),
     Produce(Vec<Flight>),
     Fetch(Vec<Sought>, usize),
@@ -155,14 +201,20 @@ struct Sought {
 }
 
 impl Link {
-    /// A link to `peer`, greeting from rung `rung` of the ladder, and its two halves.
+    /// A link to `peer`, greeting from rung `rung` of the ladder, and its two halves. TLS verifies the name `host`.
     pub(crate) fn new(
         kind: Kind,
         peer: Arc<str>,
+        host: &str,
         common: Arc<Common>,
         rung: usize,
         now: Now,
     ) -> (Arc<Self>, Outbound, Inbound) {
+        let (layer, error) = match tls::layer(&common.config, host) {
+            Ok(layer) => (layer, None),
+            Err(error) => (None, Some(error)),
+        };
+        let (seal, open) = layer.unzip();
         let inner = Inner {
             state: State::Greet(ExpectVersions::new(rung)),
             opened: now.instant,
@@ -177,6 +229,12 @@ impl Link {
             writer: None,
             next_correlation: 0,
             active: now.instant,
+            auth: Auth::Idle,
+            session: None,
+            tls: open.as_ref().map(tls::Open::progress),
+            tls_output: false,
+            greeted: false,
+            heard: false,
         };
         let link = Arc::new(Self {
             kind,
@@ -185,7 +243,11 @@ impl Link {
             written: AtomicU64::new(0),
             inner: Lock::new(inner),
         });
-        let (outbound, inbound) = (Outbound::new(link.clone()), Inbound::new(link.clone()));
+        let outbound = Outbound::new(link.clone(), seal);
+        let inbound = Inbound::new(link.clone(), open);
+        if let Some(error) = error {
+            link.close(&error);
+        }
         (link, outbound, inbound)
     }
 
@@ -268,6 +330,11 @@ impl Link {
         idle.then_some(inner.active)
     }
 
+    /// Whether the peer has answered the greeting.
+    pub(crate) fn has_greeted(&self) -> bool {
+        self.inner.lock().greeted
+    }
+
     /// Why the link ended.
     pub(crate) fn error(&self) -> Option<Error> {
         match &self.inner.lock().state {
@@ -288,6 +355,12 @@ impl Link {
                 Purpose::Produce(flights) => request.end <= written && flights.iter().any(is_it),
                 _ => false,
             })
+    }
+
+    /// Ends the link because the socket failed.
+    fn socket_failed(self: &Arc<Self>, doing: &str, error: io::Error) {
+        let error = (self.inner.lock()).socket_failed(doing, error, &self.common.config);
+        self.close(&error);
     }
 
     /// Ends the link: every waiter learns it, batches by what had left.
@@ -351,7 +424,7 @@ impl Purpose {
     /// The connection ended before the answer.
     fn lose(self, link: &Arc<Link>, error: &Error, sent: bool) {
         match self {
-            Self::Greeting => {}
+            Self::Greeting | Self::Mechanism | Self::Token | Self::RawToken => {}
             Self::Call(to, _) => {
                 let outcome = if sent {
                     Outcome::Unknown
@@ -401,22 +474,89 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-/// The error of a connection that the peer ended.
-fn ended(during_handshake: bool) -> Error {
-    let message = match during_handshake {
-        true => {
-            "the broker closed the connection during the handshake: it may expect TLS or SASL, or be no Kafka broker"
-        }
-        false => "the broker closed the connection",
-    };
-    Error::new(ErrorKind::Disconnected, message)
+/// What an end means, by how far the connection had come.
+impl Inner {
+    /// The error of a connection that the peer ended.
+    fn ended(&self, config: &Config) -> Error {
+        let (kind, message) = match (&self.state, self.tls) {
+            (State::Ready(_), _) if !self.heard && config.sasl.is_none() => (
+                ErrorKind::Disconnected,
+                "the broker closed the connection at the first request: it may expect SASL",
+            ),
+            (State::Ready(_) | State::Closed(_), _) => {
+                (ErrorKind::Disconnected, "the broker closed the connection")
+            }
+            (State::Authenticate(_), _) => match &self.auth {
+                Auth::Sent(Expect::Token(expect)) if expect.is_raw() => (
+                    ErrorKind::Authentication,
+                    "the broker closed the connection during the authentication, which is how brokers before 1.0 refuse \
+                     credentials",
+                ),
+                _ => (
+                    ErrorKind::Disconnected,
+                    "the broker closed the connection during the authentication",
+                ),
+            },
+            (_, Some(tls)) if !tls.answered => (
+                ErrorKind::Disconnected,
+                "the peer closed the connection during the TLS handshake: this listener may expect plaintext",
+            ),
+            (_, Some(tls)) if !tls.established => (
+                ErrorKind::Disconnected,
+                "the broker closed the connection during the TLS handshake",
+            ),
+            (_, Some(tls)) if !tls.heard => (
+                ErrorKind::Disconnected,
+                "the broker closed the connection after the TLS handshake: it may want a client certificate, or refuse ours",
+            ),
+            _ => (
+                ErrorKind::Disconnected,
+                "the broker closed the connection during the handshake: it may expect TLS or SASL, or be no Kafka broker",
+            ),
+        };
+        Error::new(kind, message)
+    }
+
+    /// The error of a socket that failed while `doing`; a reset during the set-up means what a close means there.
+    fn socket_failed(&self, doing: &str, error: io::Error, config: &Config) -> Error {
+        let failed = match self.state {
+            State::Ready(_) | State::Closed(_) => {
+                Error::new(ErrorKind::Disconnected, format!("{doing} failed: {error}"))
+            }
+            _ => self.ended(config),
+        };
+        failed.caused_by(error)
+    }
+
+    /// What the peer has left unanswered for the whole of the set-up time-out.
+    fn stuck(&self) -> Error {
+        let (kind, message) = match (&self.state, self.tls) {
+            (State::Authenticate(_), _) if matches!(self.auth, Auth::Wanted) => (
+                ErrorKind::Credentials,
+                "the provider of credentials did not answer within the set-up time-out",
+            ),
+            (State::Authenticate(_), _) => (
+                ErrorKind::TimedOut,
+                "the broker does not answer the authentication",
+            ),
+            (_, Some(tls)) if !tls.established => (
+                ErrorKind::TimedOut,
+                "the peer accepted the connection and does not answer the TLS handshake: is it a Kafka broker, and does this \
+                 listener speak TLS?",
+            ),
+            _ => (
+                ErrorKind::TimedOut,
+                "the peer accepted the connection and does not answer the handshake: is it a Kafka broker, and does this \
+                 listener speak plaintext?",
+            ),
+        };
+        Error::new(kind, message)
+    }
 }
 
-/// The error of a socket that failed while `doing`; a reset during the handshake means what a close means there.
-fn socket_failed(doing: &str, error: io::Error, during_handshake: bool) -> Error {
-    let failed = match during_handshake {
-        true => ended(true),
-        false => Error::new(ErrorKind::Disconnected, format!("{doing} failed: {error}")),
-    };
-    failed.caused_by(error)
+impl Auth {
+    /// Whether requests have to wait.
+    fn holds(&self) -> bool {
+        !matches!(self, Self::Idle | Self::Wanted)
+    }
 }

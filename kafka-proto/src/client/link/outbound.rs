@@ -10,18 +10,21 @@ use std::{
 
 use bytes::{Buf, Bytes};
 
-use super::{Flight, InFlight, Kind, Link, PRODUCE_WINDOW, Purpose, Sought, State, socket_failed};
+use super::{Auth, Flight, InFlight, Kind, Link, PRODUCE_WINDOW, Purpose, Sought, State};
 use crate::{
     api::{ApiKey, RequestHeader},
     client::{
         call::Submitted,
         ledger::Ticket as Place,
         session::{PartitionQueue, Session},
-        sync::atomic::Ordering,
+        sync::{Lock, atomic::Ordering},
+        tls::Seal,
     },
+    config::Providing,
     error::{Error, ErrorKind},
     machine::{
         Now,
+        authentication::{self, Ask, Expect, ExpectMechanism},
         cursor::FetchAt,
         earlier,
         fetch::{self, LAST_BY_NAME, Name},
@@ -39,13 +42,18 @@ const SLICES: usize = 64;
 /// [`Outbound::slices`] and reports by [`Outbound::consume`].
 ///
 /// Dropping it ends the link.
-#[derive(Debug)]
 #[must_use = "a link lives as long as its halves are driven"]
 pub struct Outbound {
     link: Arc<Link>,
     versions: Option<Arc<Versions>>,
     segments: VecDeque<Bytes>,
-    /// Bytes ever queued.
+    /// Makes ciphertext of segments, where there is TLS.
+    seal: Option<Seal>,
+    /// Credentials on their way.
+    providing: Option<Lock<Providing>>,
+    /// Providers that failed in a row.
+    provider_failures: u32,
+    /// Bytes ever queued, as plaintext.
     queued: u64,
     /// Queues taken from the ready list that found no room in the last request.
     working: VecDeque<Arc<PartitionQueue>>,
@@ -64,18 +72,32 @@ pub struct Outbound {
 enum Step {
     Closed,
     Idle,
+    /// TLS has something to say.
+    Seal,
     Greet(ExpectVersions),
+    Credentials(Arc<Versions>),
+    Authenticate(Ask, Expect),
     Call(Submitted, Arc<Versions>),
     Produce(Arc<Versions>),
     Fetch(Arc<Versions>),
 }
 
+/// What was tried in this poll, and is not to be tried again before the next.
+#[derive(Default)]
+struct Tried {
+    fetch: bool,
+    credentials: bool,
+}
+
 impl Outbound {
-    pub(super) fn new(link: Arc<Link>) -> Self {
+    pub(super) fn new(link: Arc<Link>, seal: Option<Seal>) -> Self {
         Self {
             link,
             versions: None,
             segments: VecDeque::new(),
+            seal,
+            providing: None,
+            provider_failures: 0,
             queued: 0,
             working: VecDeque::new(),
             parked: Vec::new(),
@@ -91,20 +113,29 @@ impl Outbound {
     ///
     /// Call it again when woken, and at [`Outbound::deadline`]. Cancel safe.
     pub fn poll(&mut self, now: Now, cx: &mut Context<'_>) -> Poll<bool> {
-        let mut fetch_tried = false;
+        let mut tried = Tried::default();
         self.polled_at = Some(now.instant);
         self.unpark(now);
         loop {
             if self.link.check_deadlines(now) {
                 return Poll::Ready(false);
             }
-            if !self.segments.is_empty() {
-                return Poll::Ready(true);
+            match &mut self.seal {
+                None if !self.segments.is_empty() => return Poll::Ready(true),
+                None => {}
+                Some(seal) => match seal.fill(&mut self.segments) {
+                    Ok(true) => return Poll::Ready(true),
+                    Ok(false) => {}
+                    Err(error) => self.link.close(&error),
+                },
             }
-            match self.next_step(now, cx, &mut fetch_tried) {
+            match self.next_step(now, cx, &mut tried) {
                 Step::Closed => return Poll::Ready(false),
                 Step::Idle => return Poll::Pending,
+                Step::Seal => {}
                 Step::Greet(expect) => self.greet(&expect, now),
+                Step::Credentials(versions) => self.poll_credentials(&versions, now, cx),
+                Step::Authenticate(ask, expect) => self.authenticate(ask, expect, now),
                 Step::Call(submitted, versions) => self.write_call(submitted, &versions, now),
                 Step::Produce(versions) => self.write_produce(&versions, now),
                 Step::Fetch(versions) => self.write_fetch(&versions, now, cx),
@@ -130,6 +161,9 @@ impl Outbound {
 
     /// The bytes to write, as up to `slices.len()` slices; returns how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        if let Some(seal) = &self.seal {
+            return seal.slices(slices);
+        }
         let count = self.segments.len().min(slices.len()).min(SLICES);
         for (slot, segment) in slices.iter_mut().zip(&self.segments) {
             *slot = IoSlice::new(segment);
@@ -139,6 +173,12 @@ impl Outbound {
 
     /// Takes note that the socket has taken `n` bytes.
     pub fn consume(&mut self, mut n: usize) {
+        if let Some(seal) = &mut self.seal {
+            // a record of which a part is missing cannot be read by anybody
+            let n = seal.consume(n);
+            self.link.written.fetch_add(n as u64, Ordering::AcqRel);
+            return;
+        }
         self.link.written.fetch_add(n as u64, Ordering::AcqRel);
         while let Some(first) = self.segments.front_mut() {
             if n < first.len() {
@@ -161,8 +201,7 @@ impl Outbound {
 
     /// Ends the link because the socket failed.
     pub fn failed(&mut self, error: std::io::Error) {
-        let error = socket_failed("writing", error, self.link.versions().is_none());
-        self.link.close(&error);
+        self.link.socket_failed("writing", error);
     }
 
     pub(crate) fn carries_records(&self) -> bool {
@@ -180,10 +219,13 @@ impl Outbound {
             .close(&Error::new(kind, format!("connecting failed: {error}")).caused_by(error));
     }
 
-    fn next_step(&mut self, now: Now, cx: &Context<'_>, fetch_tried: &mut bool) -> Step {
+    fn next_step(&mut self, now: Now, cx: &Context<'_>, tried: &mut Tried) -> Step {
         let link = self.link.clone();
         let mut inner = link.inner.lock();
         let inner = &mut *inner;
+        if std::mem::take(&mut inner.tls_output) {
+            return Step::Seal;
+        }
         let versions = match &mut inner.state {
             State::Closed(_) => return Step::Closed,
             State::Greet(expect) => {
@@ -191,13 +233,17 @@ impl Outbound {
                 inner.state = State::Greeted(expect.clone());
                 return Step::Greet(expect);
             }
-            State::Greeted(_) => None,
+            State::Greeted(_) | State::Authenticate(_) => None,
+            State::Ready(_) if inner.auth.holds() => None,
             State::Ready(versions) => Some(
                 self.versions
                     .get_or_insert_with(|| versions.clone())
                     .clone(),
             ),
         };
+        if let Some(step) = auth_step(inner, now, tried) {
+            return step;
+        }
         if let Some(versions) = versions {
             if let Some(submitted) = inner.calls.pop_front() {
                 return Step::Call(submitted, versions);
@@ -209,16 +255,16 @@ impl Outbound {
                 }
             }
             let due = self.fetch_at.is_some_and(|at| at <= now.instant);
-            let wanted = (inner.kicked || due || self.fetch_blocked) && !*fetch_tried;
+            let wanted = (inner.kicked || due || self.fetch_blocked) && !tried.fetch;
             if matches!(link.kind, Kind::Fetch(_)) && wanted && inner.in_flight.is_empty() {
                 inner.kicked = false;
-                *fetch_tried = true;
+                tried.fetch = true;
                 self.fetch_at = None;
                 return Step::Fetch(versions);
             }
-            if inner.kicked && *fetch_tried && inner.in_flight.is_empty() {
+            if inner.kicked && tried.fetch && inner.in_flight.is_empty() {
                 // kicked while we looked
-                *fetch_tried = false;
+                tried.fetch = false;
                 cx.waker().wake_by_ref();
             }
         }
@@ -255,6 +301,83 @@ impl Outbound {
             Purpose::Greeting,
             |w| request.write(w),
         );
+    }
+
+    /// Asks for credentials, and begins an authentication once they are there.
+    fn poll_credentials(&mut self, versions: &Versions, now: Now, cx: &mut Context<'_>) {
+        let Some(sasl) = self.link.common.config.sasl.clone() else {
+            return;
+        };
+        let providing = self
+            .providing
+            .get_or_insert_with(|| Lock::new(sasl.provide()));
+        let Poll::Ready(provided) = providing.lock().as_mut().poll(cx) else {
+            return;
+        };
+        self.providing = None;
+        let entropy = authentication::entropy(&mut self.link.common.random.lock());
+        let started = match provided {
+            Ok(mechanism) => ExpectMechanism::start(&*mechanism, entropy, versions),
+            Err(e) => {
+                let message = format!(
+                    "the provider of credentials for {} failed: {e}",
+                    sasl.name()
+                );
+                Err(Error::new(ErrorKind::Credentials, message).caused_by_any(e.into()))
+            }
+        };
+        let error = match started {
+            Ok((ask, expect)) => {
+                self.provider_failures = 0;
+                self.link.inner.lock().auth = Auth::Send(ask, Expect::Mechanism(expect));
+                return;
+            }
+            Err(error) => error,
+        };
+        self.provider_failures += 1;
+        let pause = self.link.common.pause(self.provider_failures);
+        let mut inner = self.link.inner.lock();
+        let inner_now = &mut *inner;
+        if let (State::Ready(_), Some(session)) = (&inner_now.state, &mut inner_now.session) {
+            // the session lasts a little longer: it may work the next time
+            session.late = Some(error);
+            session.renew = (now.instant + pause).min(session.ends);
+            inner_now.auth = Auth::Idle;
+            return;
+        }
+        drop(inner);
+        self.link.close(&error);
+    }
+
+    fn authenticate(&mut self, ask: Ask, expect: Expect, now: Now) {
+        let no_wait = std::time::Duration::ZERO;
+        match ask {
+            Ask::Mechanism(request, version) => {
+                let (api, purpose) = (ApiKey::SaslHandshake, Purpose::Mechanism);
+                self.frame(api, version, now, no_wait, purpose, |w| request.write(w));
+            }
+            Ask::Token(request, version) => {
+                let (api, purpose) = (ApiKey::SaslAuthenticate, Purpose::Token);
+                self.frame(api, version, now, no_wait, purpose, |w| request.write(w));
+            }
+            Ask::Raw(token) => {
+                let length = u32::try_from(token.len()).unwrap_or(u32::MAX);
+                let length = Bytes::copy_from_slice(&length.to_be_bytes());
+                let request = InFlight {
+                    correlation: 0,
+                    api: ApiKey::SaslAuthenticate,
+                    version: 0,
+                    end: 0,
+                    deadline: now.instant + self.link.common.config.request_timeout,
+                    purpose: Purpose::RawToken,
+                };
+                self.enqueue(request, vec![length, token], now);
+            }
+        }
+        let mut inner = self.link.inner.lock();
+        if let Auth::Busy = inner.auth {
+            inner.auth = Auth::Sent(expect);
+        }
     }
 
     fn write_call(&mut self, submitted: Submitted, versions: &Versions, now: Now) {
@@ -514,23 +637,29 @@ impl Outbound {
         w.flexible = api.is_flexible(version);
         body(&mut w);
         w.end_frame(start);
-        let length = w.len();
         let segments = w.segments();
         #[cfg(feature = "tracing")]
         tracing::trace!(
             target: "kafka::request",
-            peer = &*self.link.peer, api = api.name(), version, correlation, bytes = length,
+            peer = &*self.link.peer, api = api.name(), version, correlation,
+            bytes = segments.iter().map(Bytes::len).sum::<usize>(),
         );
-        self.queued += length as u64;
         let deadline = now.instant + config.request_timeout + extra_wait;
         let request = InFlight {
             correlation,
             api,
             version,
-            end: self.queued,
+            end: 0,
             deadline,
             purpose,
         };
+        self.enqueue(request, segments, now);
+    }
+
+    /// Takes note of a request and queues its bytes.
+    fn enqueue(&mut self, mut request: InFlight, segments: Vec<Bytes>, now: Now) {
+        self.queued += segments.iter().map(|s| s.len() as u64).sum::<u64>();
+        request.end = self.queued;
         let mut inner = self.link.inner.lock();
         if let State::Closed(error) = &inner.state {
             let error = error.clone();
@@ -567,12 +696,21 @@ impl Link {
         let config = &self.common.config;
         let error = match &inner.state {
             State::Closed(_) => return true,
-            State::Greet(_) | State::Greeted(_)
+            State::Greet(_) | State::Greeted(_) | State::Authenticate(_)
                 if config.setup_deadline(inner.opened) <= now.instant =>
             {
-                let message = "the peer accepted the connection and does not answer the handshake: is it a Kafka broker, \
-                     and does this listener speak plaintext?";
-                Some(Error::new(ErrorKind::TimedOut, message))
+                Some(inner.stuck())
+            }
+            State::Ready(_) if inner.is_unrenewed(now.instant) => {
+                let message =
+                    "the session with the broker ended before there were credentials to renew it";
+                let late = inner.session.as_ref().and_then(|s| s.late.clone());
+                let error = Error::new(ErrorKind::Credentials, message);
+                Some(match late {
+                    Some(late) => Error::new(ErrorKind::Credentials, format!("{message}: {late}"))
+                        .caused_by(late),
+                    None => error,
+                })
             }
             _ => inner
                 .in_flight
@@ -631,7 +769,7 @@ impl Link {
     fn deadline(&self) -> Option<Instant> {
         let inner = self.inner.lock();
         let setup = match inner.state {
-            State::Greet(_) | State::Greeted(_) => {
+            State::Greet(_) | State::Greeted(_) | State::Authenticate(_) => {
                 Some(self.common.config.setup_deadline(inner.opened))
             }
             _ => None,
@@ -640,6 +778,13 @@ impl Link {
             setup,
             inner.in_flight.front().map(|request| request.deadline),
         );
+        if let Some(session) = &inner.session {
+            match inner.auth {
+                Auth::Idle => next = earlier(next, Some(session.renew)),
+                Auth::Wanted => next = earlier(next, Some(session.ends)),
+                _ => {}
+            }
+        }
         for call in &inner.calls {
             next = earlier(next, call.deadline);
         }
@@ -649,6 +794,47 @@ impl Link {
             }
         }
         next
+    }
+}
+
+/// What SASL wants next, if anything.
+fn auth_step(inner: &mut super::Inner, now: Now, tried: &mut Tried) -> Option<Step> {
+    let (State::Authenticate(versions) | State::Ready(versions)) = &inner.state else {
+        return None;
+    };
+    let is_due = |session: &super::Session| session.renew <= now.instant;
+    if matches!(inner.auth, Auth::Idle) && inner.session.as_ref().is_some_and(is_due) {
+        inner.auth = Auth::Wanted;
+    }
+    match inner.auth {
+        Auth::Wanted if !tried.credentials => {
+            tried.credentials = true;
+            Some(Step::Credentials(versions.clone()))
+        }
+        Auth::Send(..) => match std::mem::replace(&mut inner.auth, Auth::Busy) {
+            Auth::Send(ask, expect) => Some(Step::Authenticate(ask, expect)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl super::Inner {
+    /// Whether the session has ended and there are no credentials to renew it with.
+    fn is_unrenewed(&self, now: Instant) -> bool {
+        let over = |session: &super::Session| {
+            session.ends <= now && (session.late.is_some() || matches!(self.auth, Auth::Wanted))
+        };
+        !self.auth.holds() && self.session.as_ref().is_some_and(over)
+    }
+}
+
+impl std::fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbound")
+            .field("link", &self.link)
+            .field("queued", &self.queued)
+            .finish_non_exhaustive()
     }
 }
 

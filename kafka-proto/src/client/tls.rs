@@ -1,0 +1,358 @@
+//! TLS beneath a link: plaintext segments become ciphertext for the socket, ciphertext becomes bytes of frames.
+//!
+//! rustls has one object for both directions, so both halves lock it, each for at most one record. What reading makes to
+//! be sent (the handshake, key updates) wakes the sending half.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    io::{self, IoSlice, Read, Write},
+    sync::Arc,
+};
+
+use bytes::{Buf, Bytes};
+use rustls::{AlertDescription, CertificateError, ClientConnection, InvalidMessage};
+
+use super::sync::Lock;
+use crate::{
+    config::Config,
+    error::{Error, ErrorKind},
+    machine::frames::Frames,
+};
+
+/// The most plaintext of one record.
+const RECORD: usize = 16 << 10;
+/// Ciphertext that is kept ready for the socket.
+const AHEAD: usize = 64 << 10;
+/// Segments in one record.
+const SEGMENTS: usize = 64;
+
+/// The layer of one link, if its client has TLS: for the sending and for the receiving half.
+///
+/// # Errors
+///
+/// No certificate can bear the name `host`, or the configuration is none.
+pub(crate) fn layer(config: &Config, host: &str) -> Result<Option<(Seal, Open)>, Error> {
+    let Some(tls) = &config.tls else {
+        return Ok(None);
+    };
+    let name = tls.name_for(host)?;
+    let connection = ClientConnection::new(tls.client_config()?, name);
+    let mut connection = connection.map_err(|e| explain(&e, Progress::default()))?;
+    // both halves keep what waits within bounds
+    connection.set_buffer_limit(None);
+    let connection = Arc::new(Lock::new(connection));
+    let seal = Seal {
+        connection: connection.clone(),
+        ready: Vec::new(),
+        sent: 0,
+        marks: VecDeque::new(),
+    };
+    let open = Open {
+        connection,
+        ciphertext: Vec::new(),
+        filled: 0,
+        progress: Progress::default(),
+    };
+    Ok(Some((seal, open)))
+}
+
+/// The sending half: seals records.
+pub(crate) struct Seal {
+    connection: Arc<Lock<ClientConnection>>,
+    /// Ciphertext for the socket, from `sent` on.
+    ready: Vec<u8>,
+    sent: usize,
+    /// Where a record ends in `ready`, and how many bytes of plaintext have left with it.
+    marks: VecDeque<(usize, usize)>,
+}
+
+impl Seal {
+    /// Seals what fits of `segments`, and takes what the connection itself has to say. Returns whether there is anything to
+    /// write.
+    pub(crate) fn fill(&mut self, segments: &mut VecDeque<Bytes>) -> Result<bool, Error> {
+        if self.sent < self.ready.len() {
+            return Ok(true);
+        }
+        while self.ready.len() < AHEAD {
+            let mut connection = self.connection.lock();
+            while connection.wants_write() {
+                connection.write_tls(&mut self.ready).map_err(unsealed)?;
+            }
+            if segments.is_empty() || connection.is_handshaking() {
+                break;
+            }
+            let taken = seal_record(&mut connection, segments).map_err(unsealed)?;
+            while connection.wants_write() {
+                connection.write_tls(&mut self.ready).map_err(unsealed)?;
+            }
+            drop(connection);
+            self.marks.push_back((self.ready.len(), taken));
+            advance(segments, taken);
+        }
+        Ok(!self.ready.is_empty())
+    }
+
+    /// The ciphertext to write.
+    pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let rest = &self.ready[self.sent..];
+        match slices.first_mut() {
+            Some(slot) if !rest.is_empty() => {
+                *slot = IoSlice::new(rest);
+                1
+            }
+            _ => 0,
+        }
+    }
+
+    /// Takes note that the socket has taken `n` bytes; returns how many bytes of plaintext have left whole by it.
+    pub(crate) fn consume(&mut self, n: usize) -> usize {
+        self.sent = (self.sent + n).min(self.ready.len());
+        let mut left = 0;
+        while let Some((end, plaintext)) = self.marks.front()
+            && *end <= self.sent
+        {
+            left += plaintext;
+            self.marks.pop_front();
+        }
+        if self.sent == self.ready.len() {
+            // an idle link keeps no buffer
+            self.ready = Vec::new();
+            self.sent = 0;
+        }
+        left
+    }
+}
+
+/// Seals the beginning of `segments` as one record; returns how much of them.
+fn seal_record(connection: &mut ClientConnection, segments: &VecDeque<Bytes>) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SEGMENTS];
+    let (mut count, mut room) = (0, RECORD);
+    for (slot, segment) in slices.iter_mut().zip(segments) {
+        if room == 0 {
+            break;
+        }
+        let part = &segment[..segment.len().min(room)];
+        *slot = IoSlice::new(part);
+        room -= part.len();
+        count += 1;
+    }
+    connection.writer().write_vectored(&slices[..count])
+}
+
+fn advance(segments: &mut VecDeque<Bytes>, mut n: usize) {
+    while let Some(first) = segments.front_mut() {
+        if n < first.len() {
+            return first.advance(n);
+        }
+        n -= first.len();
+        segments.pop_front();
+    }
+}
+
+/// The receiving half: opens records.
+pub(crate) struct Open {
+    connection: Arc<Lock<ClientConnection>>,
+    /// Room for reads.
+    ciphertext: Vec<u8>,
+    filled: usize,
+    progress: Progress,
+}
+
+/// How far a connection has come, for those who explain its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    /// The handshake is done, as far as this side can tell.
+    pub(crate) established: bool,
+    /// The broker has said something after it.
+    pub(crate) heard: bool,
+    /// Anything at all has arrived.
+    pub(crate) answered: bool,
+}
+
+/// What opening led to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Opened {
+    /// Bytes of frames that were added.
+    pub(crate) bytes: usize,
+    /// The sending half has something to do.
+    pub(crate) output: bool,
+    /// The peer has ended the stream in good order.
+    pub(crate) ended: bool,
+}
+
+impl Open {
+    /// Room for the next read; never empty.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        if self.ciphertext.is_empty() {
+            self.ciphertext.resize(AHEAD, 0);
+        }
+        &mut self.ciphertext
+    }
+
+    /// Takes note of `n` bytes read into [`Open::space`].
+    pub(crate) fn filled(&mut self, n: usize) {
+        self.filled = n.min(self.ciphertext.len());
+    }
+
+    /// Opens what has been read, until something came of it; `None`: it is all done.
+    pub(crate) fn open(
+        &mut self,
+        from: &mut usize,
+        frames: &mut Frames,
+    ) -> Result<Option<Opened>, Error> {
+        while *from < self.filled {
+            let mut opened = Opened::default();
+            let mut rest = &self.ciphertext[*from..self.filled];
+            let mut connection = self.connection.lock();
+            let was_handshaking = connection.is_handshaking();
+            let n = connection.read_tls(&mut rest).map_err(unsealed)?;
+            self.progress.answered = true;
+            let state = connection.process_new_packets();
+            let state = state.map_err(|e| explain(&e, self.progress))?;
+            opened.output = connection.wants_write();
+            opened.ended = state.peer_has_closed();
+            if was_handshaking && !connection.is_handshaking() {
+                self.progress.established = true;
+                opened.output = true;
+            }
+            let mut left = state.plaintext_bytes_to_read();
+            while left > 0 {
+                let n = connection.reader().read(frames.space()).map_err(unsealed)?;
+                if n == 0 {
+                    break;
+                }
+                frames.filled(n);
+                opened.bytes += n;
+                left -= n;
+            }
+            drop(connection);
+            *from += n;
+            self.progress.heard |= opened.bytes > 0;
+            // nothing comes after the end of a stream
+            if n == 0 || opened.ended {
+                *from = self.filled;
+            }
+            if opened.bytes > 0 || opened.output || opened.ended {
+                return Ok(Some(opened));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+}
+
+/// What neither side of a sound connection does.
+fn unsealed(error: io::Error) -> Error {
+    Error::new(ErrorKind::Protocol, format!("TLS failed: {error}")).caused_by(error)
+}
+
+/// The likely cause of a failure, in words that lead to the cure.
+fn explain(error: &rustls::Error, progress: Progress) -> Error {
+    use rustls::Error as Tls;
+    let untrusted = |why: String| {
+        let message = format!("the broker's certificate is not trusted: {why}");
+        (ErrorKind::Untrusted, message)
+    };
+    let (kind, message) = match error {
+        Tls::InvalidCertificate(certificate) => match certificate {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                untrusted(format!("it has expired, or the clock here is wrong ({error})"))
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                untrusted(format!("it is not valid yet, or the clock here is wrong ({error})"))
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                untrusted(format!(
+                    "it is for another name than the one that was dialled or advertised ({error})"
+                ))
+            }
+            CertificateError::UnknownIssuer => untrusted(format!(
+                "no known authority has issued it; give the authority's certificate by `roots_pem` ({error})"
+            )),
+            _ => untrusted(error.to_string()),
+        },
+        Tls::NoCertificatesPresented => untrusted("it showed none".to_owned()),
+        Tls::AlertReceived(alert) => refused(*alert, progress),
+        // Java's broker says it in a way that cannot be decrypted when it misses a client certificate
+        Tls::DecryptError if progress.established && !progress.heard => (
+            ErrorKind::Authentication,
+            "the broker ended the connection after the TLS handshake: it may want a client certificate, or refuse ours"
+                .to_owned(),
+        ),
+        Tls::InvalidMessage(InvalidMessage::InvalidContentType) | Tls::InvalidMessage(_)
+            if !progress.established =>
+        {
+            let message =
+                format!("the peer does not speak TLS, it may expect plaintext ({error})");
+            (ErrorKind::Protocol, message)
+        }
+        Tls::PeerIncompatible(_) => (
+            ErrorKind::Unsupported,
+            format!("the broker and this client have no TLS version or cipher in common ({error})"),
+        ),
+        _ => (ErrorKind::Protocol, format!("TLS failed: {error}")),
+    };
+    Error::new(kind, message).caused_by(error.clone())
+}
+
+/// What a broker means that ends a connection by an alert.
+fn refused(alert: AlertDescription, progress: Progress) -> (ErrorKind, String) {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::CertificateRequired | Alert::NoCertificate => (
+            ErrorKind::Authentication,
+            format!("the broker wants a client certificate (alert {alert:?})"),
+        ),
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::AccessDenied => (
+            ErrorKind::Authentication,
+            format!("the broker refuses the client certificate, or misses one (alert {alert:?})"),
+        ),
+        Alert::HandshakeFailure if !progress.established => (
+            ErrorKind::Authentication,
+            format!(
+                "the broker refused the TLS handshake: it may want a client certificate, or have no cipher in common with \
+                 this client (alert {alert:?})"
+            ),
+        ),
+        Alert::ProtocolVersion | Alert::InsufficientSecurity => (
+            ErrorKind::Unsupported,
+            format!(
+                "the broker speaks none of TLS 1.2 and 1.3 that this client takes (alert {alert:?})"
+            ),
+        ),
+        Alert::UnrecognisedName => (
+            ErrorKind::Untrusted,
+            format!("the broker does not know the name that was dialled (alert {alert:?})"),
+        ),
+        alert => (
+            ErrorKind::Protocol,
+            format!("the broker ended TLS by the alert {alert:?}"),
+        ),
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seal")
+            .field("ready", &(self.ready.len() - self.sent))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open")
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
