@@ -125,11 +125,15 @@ async fn connect(mut dial: Dial, spawner: Spawner, clock: Arc<dyn Clock>) {
 /// Starts the two loops of a connection.
 pub(crate) fn drive(
     stream: Async<TcpStream>,
-    outbound: Outbound,
+    mut outbound: Outbound,
     inbound: Inbound,
     spawner: &Spawner,
     clock: Arc<dyn Clock>,
 ) {
+    let socket = stream.get_ref();
+    if let (Ok(local), Ok(peer)) = (socket.local_addr(), socket.peer_addr()) {
+        outbound.connected(local, peer);
+    }
     let stream = Arc::new(stream);
     let (read, write) = (TcpReader::new(stream.clone()), TcpWriter(stream));
     spawner.spawn(write_loop(outbound, write, clock.clone()));

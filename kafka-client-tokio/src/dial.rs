@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kafka_proto::{
@@ -18,7 +18,7 @@ use tokio::{
     runtime::Handle,
 };
 
-use crate::{clock::TokioClock, drive, open::Opener};
+use crate::{client_id::default_client_id, clock::TokioClock, drive, open::Opener};
 
 const NO_RUNTIME: &str =
     "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
@@ -33,6 +33,8 @@ const NO_THREAD: &str = "a thread for the client's control could not be started"
 pub async fn connect(brokers: &str) -> Result<Client, Error> {
     Dialer::new().connect(brokers).await
 }
+
+kafka_proto::dial_functions!([async] [.await]);
 
 /// Settings for connecting.
 ///
@@ -53,12 +55,13 @@ impl Dialer {
     /// The defaults: 10 s for a connection, no TLS.
     pub fn new() -> Self {
         Self {
-            config: Config::without_brokers(),
+            config: Config::without_brokers().client_id(default_client_id()),
             opener: Opener::default(),
         }
     }
 
-    /// Sets the name under which the client appears in the broker's logs, quotas and metrics.
+    /// Sets the name under which the client appears in the broker's logs, quotas and metrics. Default:
+    /// [`default_client_id`].
     pub fn client_id(self, id: impl Into<String>) -> Self {
         self.configure(|config| config.client_id(id))
     }
@@ -138,36 +141,7 @@ impl Dialer {
         self.start(brokers)
     }
 
-    /// Connects to one broker, for requests of any kind.
-    ///
-    /// # Errors
-    ///
-    /// No connection could be made, or the peer is no Kafka broker.
-    #[doc(alias = "Dial")]
-    pub async fn dial(&self, address: &str) -> Result<Conn, Error> {
-        self.dial_partition(address, "", 0).await
-    }
-
-    /// Connects to the leader of a partition; `address` is only asked for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Dialer::dial`]; also if the partition has no leader.
-    #[doc(alias = "DialLeader")]
-    pub async fn dial_leader(
-        &self,
-        address: &str,
-        topic: &str,
-        partition: i32,
-    ) -> Result<Conn, Error> {
-        let leader = self
-            .dial(address)
-            .await?
-            .lookup_leader(topic, partition)
-            .await?;
-        self.dial_partition(&leader.to_string(), topic, partition)
-            .await
-    }
+    kafka_proto::dialer_connections!([async] [.await]);
 
     /// A connection over a stream that is open already, for one partition.
     ///
@@ -204,22 +178,22 @@ impl Dialer {
         Ok(client)
     }
 
-    async fn dial_partition(
+    fn dial_until(&self) -> Instant {
+        self.config.setup_deadline(TokioClock.now().instant)
+    }
+
+    /// A connection that is ready by `deadline`.
+    async fn open_conn(
         &self,
         address: &str,
         topic: &str,
         partition: i32,
+        deadline: Instant,
     ) -> Result<Conn, Error> {
         let address = Address::parse(address)?;
         Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let peer = address.to_string();
-        let deadline = clock.now().instant + self.config.setup_limit();
-        let stream = self
-            .opener
-            .open(&address.host, address.port, deadline)
-            .await
-            .map_err(|error| Error::unreachable(&peer, error))?;
         let (conn, outbound, inbound) = Conn::new(
             self.config.clone(),
             clock.clone(),
@@ -228,8 +202,13 @@ impl Dialer {
             topic,
             partition,
         )?;
+        let stream = self
+            .opener
+            .open(&address.host, address.port, deadline)
+            .await
+            .map_err(|error| Error::unreachable(&peer, error))?;
         drive::drive(stream, outbound, inbound, clock);
-        conn.ready().await?;
+        conn.ready_by(deadline).await?;
         Ok(conn)
     }
 }

@@ -4,7 +4,7 @@ mod address;
 mod reader;
 mod writer;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use address::Address;
 pub(crate) use reader::Source;
@@ -156,6 +156,11 @@ impl Config {
     /// How long lookup, connect and handshake may take; what an adapter sleeps by.
     pub fn setup_limit(&self) -> Duration {
         self.setup_timeout
+    }
+
+    /// By when a connection that is dialled now must stand: for adapters.
+    pub fn setup_deadline(&self, now: Instant) -> Instant {
+        now + self.setup_timeout
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {

@@ -11,6 +11,7 @@
 //!   queues, cursors <──> links ── Outbound.slices ──> socket ──> Inbound.filled
 //! ```
 
+mod admin;
 mod call;
 mod conn;
 mod control;
@@ -34,8 +35,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use admin::{ConfigEntry, PartitionOffsets, TopicResult};
 pub use call::Call;
-pub use conn::{Conn, ConnCloser, FetchLimits};
+pub use conn::{
+    Broker, Conn, ConnCloser, FIRST_OFFSET, FetchLimits, LAST_OFFSET, Partition, SeekFrom,
+};
 pub use control::{Control, Dial};
 pub use event::{Event, Events};
 pub use link::{Inbound, Outbound};

@@ -131,20 +131,16 @@ impl Inbound {
             }
         }
         drop(inner);
-        let InFlight {
-            api,
-            version,
-            purpose,
-            ..
-        } = request;
+        let InFlight { form, purpose, .. } = request;
+        let version = form.version;
         let mut reader = Reader::new(&frame, version, false);
-        ResponseHeader::read(&mut reader, api.response_header(version))
-            .map_err(|e| Error::decode(e, api.name()))?;
+        ResponseHeader::read(&mut reader, form.response_header)
+            .map_err(|e| Error::decode(e, form.name))?;
         let body = frame.slice(frame.len() - reader.remaining()..);
         let answered = match purpose {
             Purpose::Greeting => self.handle_greeting(&body, version),
-            Purpose::Call(to, _) => {
-                to.resolve(Ok(RawAnswer { version, body }));
+            Purpose::Call(waiting) => {
+                waiting.to.resolve(Ok(RawAnswer { version, body }));
                 Ok(())
             }
             Purpose::Produce(flights) => self.handle_produced(&body, version, flights, now),
