@@ -11,6 +11,7 @@ use kafka::{
     ReaderConfig, Record, SeekFrom, StartOffset, TopicConfig, WriterConfig,
     api::{
         ApiKey,
+        find_coordinator::FindCoordinatorRequest,
         metadata::{MetadataRequest, MetadataRequestTopic},
         offset_commit::{
             OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
