@@ -132,13 +132,17 @@ async fn connect(
 /// Starts the two loops of a connection.
 pub(crate) fn drive(
     stream: Opened,
-    outbound: Outbound,
+    mut outbound: Outbound,
     inbound: Inbound,
     spawner: &Spawner,
     clock: Arc<dyn Clock>,
 ) {
     match stream {
         Opened::Tcp(stream) => {
+            let socket = stream.get_ref();
+            if let (Ok(local), Ok(peer)) = (socket.local_addr(), socket.peer_addr()) {
+                outbound.connected(local, peer);
+            }
             let stream = Arc::new(stream);
             let halves = (TcpReader::new(stream.clone()), TcpWriter(stream));
             spawn_loops(halves, outbound, inbound, spawner, clock);

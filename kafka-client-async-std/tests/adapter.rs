@@ -19,7 +19,7 @@ use async_executor::Executor;
 use async_io::{Async, Timer};
 use futures_lite::future::{block_on, or, zip};
 use kafka_client_async_std::{
-    Client, Conn, Dialer, ErrorKind, FetchLimits, Outcome, Reader, Record, StartOffset, Writer,
+    Client, Conn, Dialer, ErrorKind, FetchLimits, Outcome, Reader, Record, SeekFrom, Writer,
     WriterConfig, connect,
 };
 use kafka_testing::{
@@ -93,11 +93,11 @@ fn a_connection_writes_reads_and_seeks() {
             .expect("written");
         assert_eq!((written.partition, written.offset), (4, Some(0)));
         assert_eq!(values(&mut conn).await, ["a", "b", "c"]);
-        assert_eq!(conn.seek(StartOffset::At(2)).await.expect("seek"), 2);
+        assert_eq!(conn.seek(SeekFrom::Absolute(2)).await.expect("seek"), 2);
         let message = conn.read_message(1 << 20).await.expect("read");
         assert_eq!(message.expect("there").value(), Some(&b"c"[..]));
         conn.close();
-        let error = conn.seek(StartOffset::First).await.expect_err("closed");
+        let error = conn.seek(SeekFrom::Start(0)).await.expect_err("closed");
         assert_eq!(error.kind(), ErrorKind::Closed);
     });
     assert_eq!(server.cluster().log("orders", 4).values(), ["a", "b", "c"]);

@@ -240,9 +240,8 @@ fn ends(client: &Client, options: &Options) -> Result<BTreeMap<i32, End>, Box<dy
     let broker = options.brokers.split(',').next().unwrap_or_default();
     let mut ends = BTreeMap::new();
     for partition in partitions {
-        let mut conn = dialer.dial_leader(broker, &options.topic, partition)?;
-        let first = conn.seek(StartOffset::First)?;
-        let last = conn.seek(StartOffset::Last)?;
+        let conn = dialer.dial_leader(broker, &options.topic, partition)?;
+        let (first, last) = conn.offsets()?;
         ends.insert(partition, End { first, last });
     }
     Ok(ends)

@@ -3,8 +3,11 @@
 use std::{iter::FusedIterator, sync::Arc, time::Duration};
 
 use kafka_proto::{
-    api::Request,
-    client::{self as asynchronous, Event, TopicConfig},
+    api::{Request, list_groups::ListedGroup},
+    client::{
+        self as asynchronous, ConfigEntry, Event, Partition, PartitionOffsets, TopicConfig,
+        TopicResult,
+    },
     config::{ReaderConfig, WriterConfig},
     error::{ConfigError, Error, Undelivered},
 };
@@ -82,6 +85,100 @@ impl Client {
     /// The first refusal; topics beside it may have been created.
     pub fn create_topics(&self, topics: &[TopicConfig]) -> Result<(), Error> {
         self.io.block_on(self.client.create_topics(topics))
+    }
+
+    /// Creates topics and says what became of each, in their order; here one that exists is an error.
+    ///
+    /// Asks as [`Client::create_topics`] does, again only for topics whose refusal may pass.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that cannot be, or no answer came.
+    pub fn create_topics_detailed(
+        &self,
+        topics: &[TopicConfig],
+    ) -> Result<Vec<TopicResult>, Error> {
+        self.io.block_on(self.client.create_topics_detailed(topics))
+    }
+
+    /// Deletes topics.
+    ///
+    /// # Errors
+    ///
+    /// The first refusal, also that of a topic that does not exist; topics beside it may have been deleted.
+    #[doc(alias = "DeleteTopics")]
+    pub fn delete_topics(&self, topics: &[&str]) -> Result<(), Error> {
+        self.io.block_on(self.client.delete_topics(topics))
+    }
+
+    /// Deletes topics and says what became of each, in their order.
+    ///
+    /// Asks the controller, and again for topics whose refusal may pass, up to
+    /// [`call_timeout`](crate::Config::call_timeout). That a topic does not exist is final.
+    ///
+    /// # Errors
+    ///
+    /// No answer came.
+    pub fn delete_topics_detailed(&self, topics: &[&str]) -> Result<Vec<TopicResult>, Error> {
+        self.io.block_on(self.client.delete_topics_detailed(topics))
+    }
+
+    /// Asks for the partitions of topics, in the order of the topics and by number; without topics, of all.
+    ///
+    /// A topic that does not exist has no partitions.
+    ///
+    /// # Errors
+    ///
+    /// A broker refused to describe a topic, or no answer came.
+    #[doc(alias = "ReadPartitions")]
+    pub fn partitions(&self, topics: &[&str]) -> Result<Vec<Partition>, Error> {
+        self.io.block_on(self.client.partitions(topics))
+    }
+
+    /// Asks for the first and last offset of each partition of a topic, each of its leader.
+    ///
+    /// # Errors
+    ///
+    /// The topic does not exist, a partition has no leader, a broker refused, or no answer came.
+    #[doc(alias = "ListOffsets")]
+    pub fn offsets(&self, topic: &str) -> Result<Vec<PartitionOffsets>, Error> {
+        self.io.block_on(self.client.offsets(topic))
+    }
+
+    /// Asks for the settings of a topic, by name.
+    ///
+    /// # Errors
+    ///
+    /// The topic does not exist, the broker refused, or no answer came.
+    #[doc(alias = "DescribeConfigs")]
+    pub fn topic_configs(&self, topic: &str) -> Result<Vec<ConfigEntry>, Error> {
+        self.io.block_on(self.client.topic_configs(topic))
+    }
+
+    /// Sets settings of a topic, or with `None` has them fall back to the default; others stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// The topic does not exist, the broker refused, or no answer came. Brokers before 2.3 cannot change single settings
+    /// (KIP-339).
+    #[doc(alias = "IncrementalAlterConfigs")]
+    pub fn set_topic_configs(
+        &self,
+        topic: &str,
+        settings: &[(&str, Option<&str>)],
+    ) -> Result<(), Error> {
+        self.io
+            .block_on(self.client.set_topic_configs(topic, settings))
+    }
+
+    /// Asks every broker for the groups that it coordinates.
+    ///
+    /// # Errors
+    ///
+    /// A broker refused, or did not answer.
+    #[doc(alias = "ListGroups")]
+    pub fn list_groups(&self) -> Result<Vec<ListedGroup>, Error> {
+        self.io.block_on(self.client.list_groups())
     }
 
     /// Creates a writer.

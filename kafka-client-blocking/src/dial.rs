@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Write},
     os::fd::OwnedFd,
     sync::Arc,
+    time::Instant,
 };
 
 use kafka_proto::{
@@ -13,7 +14,10 @@ use kafka_proto::{
     error::Error,
 };
 
-use crate::{client::Client, clock::SystemClock, conn::Conn, io::Io, opening::Opener, threads};
+use crate::{
+    client::Client, client_id::default_client_id, clock::SystemClock, conn::Conn, io::Io,
+    opening::Opener, threads,
+};
 
 /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
 ///
@@ -23,6 +27,8 @@ use crate::{client::Client, clock::SystemClock, conn::Conn, io::Io, opening::Ope
 pub fn connect(brokers: &str) -> Result<Client, Error> {
     Dialer::new().connect(brokers)
 }
+
+kafka_proto::dial_functions!([] []);
 
 /// Settings for connecting.
 ///
@@ -43,7 +49,7 @@ impl Dialer {
     /// The defaults: 10 s for a connection, no TLS, no SASL.
     pub fn new() -> Self {
         Self {
-            config: Config::without_brokers(),
+            config: Config::without_brokers().client_id(default_client_id()),
             opener: Opener::default(),
         }
     }
@@ -132,26 +138,7 @@ impl Dialer {
         Ok(Client::new(client, io))
     }
 
-    /// Connects to one broker, for requests of any kind.
-    ///
-    /// # Errors
-    ///
-    /// No connection could be made, or the peer is no Kafka broker.
-    #[doc(alias = "Dial")]
-    pub fn dial(&self, address: &str) -> Result<Conn, Error> {
-        self.dial_partition(address, "", 0)
-    }
-
-    /// Connects to the leader of a partition; `address` is only asked for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Dialer::dial`]; also if the partition has no leader.
-    #[doc(alias = "DialLeader")]
-    pub fn dial_leader(&self, address: &str, topic: &str, partition: i32) -> Result<Conn, Error> {
-        let leader = self.dial(address)?.lookup_leader(topic, partition)?;
-        self.dial_partition(&leader.to_string(), topic, partition)
-    }
+    kafka_proto::dialer_connections!([] []);
 
     /// A connection over a stream that is open already, as its reading and its writing half, for one partition.
     ///
@@ -193,10 +180,20 @@ impl Dialer {
         Ok(Conn::new(conn, Io::of_threads(threads)))
     }
 
-    fn dial_partition(&self, address: &str, topic: &str, partition: i32) -> Result<Conn, Error> {
+    fn dial_until(&self) -> Instant {
+        self.config.setup_deadline(SystemClock.now().instant)
+    }
+
+    /// A connection that is ready by `deadline`.
+    fn open_conn(
+        &self,
+        address: &str,
+        topic: &str,
+        partition: i32,
+        deadline: Instant,
+    ) -> Result<Conn, Error> {
         let address = Address::parse(address)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let deadline = self.config.setup_deadline(clock.now().instant);
         let (config, peer) = (self.config.clone(), address.to_string());
         let (conn, outbound, inbound) =
             client::Conn::new(config, clock.clone(), seed(), &peer, topic, partition)?;
@@ -208,7 +205,7 @@ impl Dialer {
         };
         let (dialing, opener) = (self.config.dialing().clone(), self.opener.clone());
         let io = Io::start(clock, |engine| engine.open(dial, dialing, opener))?;
-        io.block_on(conn.ready())?;
+        io.block_on(conn.ready_by(deadline))?;
         Ok(Conn::new(conn, io))
     }
 }

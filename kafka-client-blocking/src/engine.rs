@@ -121,8 +121,13 @@ impl Engine {
                 }
                 Progress::Open(socket) => {
                     let Dial {
-                        outbound, inbound, ..
+                        mut outbound,
+                        inbound,
+                        ..
                     } = opening.item.dial;
+                    if let (Ok(local), Ok(peer)) = (socket.local_addr(), socket.peer_addr()) {
+                        outbound.connected(local, peer);
+                    }
                     let connection = Connection {
                         socket,
                         outbound,

@@ -142,11 +142,11 @@
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use kafka_client_blocking::{Dialer, FetchLimits, Record, StartOffset};
+//! use kafka_client_blocking::{Dialer, FetchLimits, Record, SeekFrom};
 //!
 //! let mut conn = Dialer::new().dial_leader("localhost:9092", "orders", 0)?;
 //! let written = conn.write_messages(&[Record::new("paid")])?;
-//! conn.seek(StartOffset::At(written.offset.unwrap_or(0)))?;
+//! conn.seek(SeekFrom::Absolute(written.offset.unwrap_or(0)))?;
 //! let batch = conn.read_batch(FetchLimits::default())?;
 //! for message in batch {
 //!     println!("{:?}", message?.value());
@@ -159,6 +159,8 @@
 // loom's models are about who drives: the rest needs sockets
 #[cfg(not(loom))]
 mod client;
+#[cfg(not(loom))]
+mod client_id;
 #[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
@@ -186,16 +188,25 @@ mod writer;
 #[cfg(not(loom))]
 pub use client::{Client, Events};
 #[cfg(not(loom))]
+pub use client_id::default_client_id;
+#[cfg(not(loom))]
 pub use conn::Conn;
 #[cfg(not(loom))]
-pub use dial::{Dialer, connect};
+pub use dial::{
+    Dialer, connect, dial, dial_leader, dial_partition, lookup_leader, lookup_partition,
+    lookup_partitions,
+};
 #[cfg(feature = "tls")]
 #[doc(inline)]
 pub use kafka_proto::config::TlsConfig;
 #[doc(inline)]
 pub use kafka_proto::{
     api,
-    client::{Batch, ConnCloser, Event, FetchLimits, ReaderHandle, TopicConfig},
+    api::{api_versions::ApiVersion, list_groups::ListedGroup},
+    client::{
+        Batch, BatchMessages, Broker, ConfigEntry, ConnCloser, Event, FIRST_OFFSET, FetchLimits,
+        LAST_OFFSET, Partition, PartitionOffsets, ReaderHandle, SeekFrom, TopicConfig, TopicResult,
+    },
     config::{
         Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, Sasl, StartOffset, WriterConfig,
     },
@@ -203,7 +214,9 @@ pub use kafka_proto::{
         ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
         Written,
     },
-    record::{Header, Message, Record},
+    record::{
+        CodecError, Codecs, Compression, CompressionCodec, Header, Message, Record, RecordView,
+    },
     sasl,
 };
 #[cfg(not(loom))]

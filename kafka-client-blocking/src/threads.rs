@@ -147,6 +147,10 @@ impl Writing {
                         let room = MOST - buffer.len();
                         buffer.extend_from_slice(&slice[..slice.len().min(room)]);
                     }
+                    // deadlines may move meanwhile, or the link end
+                    if outbound.poll_closed(&mut cx).is_ready() {
+                        return;
+                    }
                     self.begin(outbound.deadline());
                     drop(outbound);
                     let written = stream.write(&buffer);
@@ -214,7 +218,8 @@ impl Writing {
                     state.woken = false;
                     drop(state);
                     let mut outbound = self.outbound.lock();
-                    if outbound.poll(self.clock.now(), &mut cx) == Poll::Ready(false) {
+                    let polled = outbound.poll(self.clock.now(), &mut cx);
+                    if polled == Poll::Ready(false) || outbound.poll_closed(&mut cx).is_ready() {
                         drop(outbound);
                         return hangup.call();
                     }

@@ -9,7 +9,7 @@ use std::{
 
 use kafka_client_blocking::{
     Client, Conn, Dialer, ErrorKind, Event, FetchLimits, Outcome, Reader, Receipt, Record,
-    StartOffset, Writer, WriterConfig, connect,
+    SeekFrom, Writer, WriterConfig, connect,
 };
 use kafka_testing::{
     broker::{Cluster, Config, Fault, Rule},
@@ -92,12 +92,12 @@ fn a_connection_writes_reads_and_seeks() {
     assert_eq!((written.partition, written.offset), (4, Some(0)));
     let batch = conn.read_batch(FetchLimits::default()).expect("a batch");
     assert_eq!(batch.iter().count(), 3);
-    assert_eq!(conn.seek(StartOffset::At(2)).expect("seek"), 2);
+    assert_eq!(conn.seek(SeekFrom::Absolute(2)).expect("seek"), 2);
     let message = conn.read_message(1 << 20).expect("read").expect("there");
     assert_eq!(message.value(), Some(&b"c"[..]));
     conn.close();
     conn.close();
-    let error = conn.seek(StartOffset::First).expect_err("closed");
+    let error = conn.seek(SeekFrom::Start(0)).expect_err("closed");
     assert_eq!(error.kind(), ErrorKind::Closed);
 }
 

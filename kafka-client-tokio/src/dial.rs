@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io,
     sync::Arc,
+    time::Instant,
 };
 
 use kafka_proto::{
@@ -18,6 +19,7 @@ use tokio::{
 };
 
 use crate::{
+    client_id::default_client_id,
     clock::TokioClock,
     drive,
     open::{Connector, Opener},
@@ -36,6 +38,8 @@ const NO_THREAD: &str = "a thread for the client's control could not be started"
 pub async fn connect(brokers: &str) -> Result<Client, Error> {
     Dialer::new().connect(brokers).await
 }
+
+kafka_proto::dial_functions!([async] [.await]);
 
 /// Settings for connecting.
 ///
@@ -56,7 +60,7 @@ impl Dialer {
     /// The defaults: 10 s for a connection, no TLS, no SASL.
     pub fn new() -> Self {
         Self {
-            config: Config::without_brokers(),
+            config: Config::without_brokers().client_id(default_client_id()),
             opener: Opener::default(),
         }
     }
@@ -155,36 +159,7 @@ impl Dialer {
         self.start(brokers)
     }
 
-    /// Connects to one broker, for requests of any kind.
-    ///
-    /// # Errors
-    ///
-    /// No connection could be made, or the peer is no Kafka broker.
-    #[doc(alias = "Dial")]
-    pub async fn dial(&self, address: &str) -> Result<Conn, Error> {
-        self.dial_partition(address, "", 0).await
-    }
-
-    /// Connects to the leader of a partition; `address` is only asked for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Dialer::dial`]; also if the partition has no leader.
-    #[doc(alias = "DialLeader")]
-    pub async fn dial_leader(
-        &self,
-        address: &str,
-        topic: &str,
-        partition: i32,
-    ) -> Result<Conn, Error> {
-        let leader = self
-            .dial(address)
-            .await?
-            .lookup_leader(topic, partition)
-            .await?;
-        self.dial_partition(&leader.to_string(), topic, partition)
-            .await
-    }
+    kafka_proto::dialer_connections!([async] [.await]);
 
     /// A connection over a stream that is open already, for one partition.
     ///
@@ -221,23 +196,22 @@ impl Dialer {
         Ok(client)
     }
 
-    async fn dial_partition(
+    fn dial_until(&self) -> Instant {
+        self.config.setup_deadline(TokioClock.now().instant)
+    }
+
+    /// A connection that is ready by `deadline`.
+    async fn open_conn(
         &self,
         address: &str,
         topic: &str,
         partition: i32,
+        deadline: Instant,
     ) -> Result<Conn, Error> {
         let address = Address::parse(address)?;
-        self.config.check()?;
         Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let peer = address.to_string();
-        let deadline = self.config.setup_deadline(clock.now().instant);
-        let stream = self
-            .opener
-            .open(&address, self.config.dialing(), deadline)
-            .await
-            .map_err(|error| Error::unreachable(&peer, error))?;
         let (conn, outbound, inbound) = Conn::new(
             self.config.clone(),
             clock.clone(),
@@ -246,8 +220,13 @@ impl Dialer {
             topic,
             partition,
         )?;
+        let stream = self
+            .opener
+            .open(&address, self.config.dialing(), deadline)
+            .await
+            .map_err(|error| Error::unreachable(&peer, error))?;
         drive::drive(stream, outbound, inbound, clock);
-        conn.ready().await?;
+        conn.ready_by(deadline).await?;
         Ok(conn)
     }
 }

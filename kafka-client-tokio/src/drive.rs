@@ -114,9 +114,17 @@ async fn connect(dial: Dial, dialing: Dialing, clock: Arc<dyn Clock>, opener: Op
 }
 
 /// Starts the two loops of a connection.
-pub(crate) fn drive(stream: Opened, outbound: Outbound, inbound: Inbound, clock: Arc<dyn Clock>) {
+pub(crate) fn drive(
+    stream: Opened,
+    mut outbound: Outbound,
+    inbound: Inbound,
+    clock: Arc<dyn Clock>,
+) {
     match stream {
         Opened::Tcp(stream) => {
+            if let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) {
+                outbound.connected(local, peer);
+            }
             let (read, write) = stream.into_split();
             spawn_loops((read, write), outbound, inbound, clock);
         }

@@ -129,11 +129,11 @@
 //! ```no_run
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use kafka_client_tokio::{Dialer, FetchLimits, Record, StartOffset};
+//! use kafka_client_tokio::{Dialer, FetchLimits, Record, SeekFrom};
 //!
 //! let mut conn = Dialer::new().dial_leader("localhost:9092", "orders", 0).await?;
 //! let written = conn.write_messages(&[Record::new("paid")]).await?;
-//! conn.seek(StartOffset::At(written.offset.unwrap_or(0))).await?;
+//! conn.seek(SeekFrom::Absolute(written.offset.unwrap_or(0))).await?;
 //! let batch = conn.read_batch(FetchLimits::default()).await?;
 //! for message in batch {
 //!     println!("{:?}", message?.value());
@@ -142,21 +142,28 @@
 //! # }
 //! ```
 
+mod client_id;
 mod clock;
 mod dial;
 mod drive;
 mod open;
 
-pub use dial::{Dialer, connect};
+pub use client_id::default_client_id;
+pub use dial::{
+    Dialer, connect, dial, dial_leader, dial_partition, lookup_leader, lookup_partition,
+    lookup_partitions,
+};
 #[cfg(feature = "tls")]
 #[doc(inline)]
 pub use kafka_proto::config::TlsConfig;
 #[doc(inline)]
 pub use kafka_proto::{
     api,
+    api::{api_versions::ApiVersion, list_groups::ListedGroup},
     client::{
-        Batch, Call, Client, Conn, ConnCloser, Event, Events, FetchLimits, Reader, ReaderHandle,
-        Receipt, TopicConfig, Writer,
+        Batch, BatchMessages, Broker, Call, Client, ConfigEntry, Conn, ConnCloser, Event, Events,
+        FIRST_OFFSET, FetchLimits, LAST_OFFSET, Partition, PartitionOffsets, Reader, ReaderHandle,
+        Receipt, SeekFrom, TopicConfig, TopicResult, Writer,
     },
     config::{
         Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, Sasl, StartOffset, WriterConfig,
@@ -165,7 +172,9 @@ pub use kafka_proto::{
         ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
         Written,
     },
-    record::{Header, Message, Record},
+    record::{
+        CodecError, Codecs, Compression, CompressionCodec, Header, Message, Record, RecordView,
+    },
     sasl,
 };
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, task::Poll
 
 use futures_lite::future::yield_now;
 use kafka_client_tokio::{
-    Client, FetchLimits, Record, StartOffset, TopicConfig, WriterConfig,
+    Client, FetchLimits, Record, SeekFrom, TopicConfig, WriterConfig,
     api::metadata::MetadataRequest,
 };
 use kafka_testing::{
@@ -267,8 +267,8 @@ async fn dropped_calls(server: Arc<Server>, dialer: Dialer) {
         let value = format!("conn {polls}");
         let _ = cancelled_after(polls, conn.write_messages(&[Record::new(&value)])).await;
         let _ = cancelled_after(polls, conn.read_batch(FetchLimits::default())).await;
-        let _ = cancelled_after(polls, conn.seek(StartOffset::Last)).await;
-        conn.seek(StartOffset::First).await.expect("goes on");
+        let _ = cancelled_after(polls, conn.seek(SeekFrom::End(0))).await;
+        conn.seek(SeekFrom::Start(0)).await.expect("goes on");
         let batch = conn
             .read_batch(FetchLimits::default())
             .await

@@ -15,7 +15,8 @@ use std::{
 };
 
 use kafka_client_tokio::{
-    Client, Outcome as Data, ReaderConfig, Record, StartOffset, TopicConfig, Written, connect,
+    Client, Outcome as Data, ReaderConfig, Record, SeekFrom, StartOffset, TopicConfig, Written,
+    connect,
 };
 use kafka_testing::kafka::{Checksum, Kafka, KafkaVersion, Peer};
 use libtest_mimic::Arguments;
@@ -352,19 +353,19 @@ fn one_connection(kafka: &Kafka) -> Outcome {
         );
         assert_eq!(
             (batch.next_offset(), batch.high_watermark(), conn.position()),
-            (3, 3, Some(3))
+            (3, 3, SeekFrom::Absolute(3))
         );
         assert!(conn.read_message(10_000).await?.is_none());
-        assert_eq!(conn.seek(StartOffset::At(1)).await?, 1);
+        assert_eq!(conn.seek(SeekFrom::Absolute(1)).await?, 1);
         let message = conn.read_message(10_000).await?.ok_or("a message")?;
         assert_eq!((message.offset(), message.key()), (1, Some(&b"k"[..])));
         assert_eq!(
             conn.position(),
-            Some(2),
+            SeekFrom::Absolute(2),
             "the position is behind what was handed out"
         );
-        assert_eq!(conn.seek(StartOffset::Last).await?, 3);
-        assert_eq!(conn.seek(StartOffset::First).await?, 0);
+        assert_eq!(conn.seek(SeekFrom::End(0)).await?, 3);
+        assert_eq!(conn.seek(SeekFrom::Start(0)).await?, 0);
         let mut last =
             client.reader(ReaderConfig::partition("conn", 1).start(StartOffset::At(2)))?;
         assert_eq!(

@@ -1,7 +1,8 @@
 //! One text, every runtime: each scenario runs on tokio, async-std, smol and plain threads, against the in-process broker
 //! and real Kafka.
 //!
-//! The text is in `scenarios/stories.rs`. It is included once for each runtime, with macros that say what differs: `go!`
+//! The text is in `scenarios/stories.rs` and, for single connections, which talk to older brokers, too, in
+//! `scenarios/connections.rs`. It is included once for each runtime, with macros that say what differs: `go!`
 //! is an `.await` or nothing, `task!` starts a task or a thread, `join!` waits for it. A trial is called
 //! `story::runtime::broker`: `cargo test -p kafka-testing --test scenarios -- smol::kafka_2_8_2` runs what that is a
 //! part of.
@@ -24,6 +25,7 @@ type Story = (&'static str, fn(Place));
 struct Runtime {
     name: &'static str,
     stories: &'static [Story],
+    connections: &'static [Story],
     write: fn(Place, String, u64),
     read: fn(Place, String, u64) -> transfer::Contents,
 }
@@ -51,7 +53,22 @@ fn main() {
         let name = format!("each_runtime_reads_what_each_wrote::{place}");
         trials.push(places.trial(&name, place, |place| transfer::run(&RUNTIMES, &place)));
     }
-    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    for place in places::OF_CONNECTIONS {
+        for runtime in &RUNTIMES {
+            for (story, run) in runtime.connections {
+                let name = format!("{story}::{}::{place}", runtime.name);
+                let trial = places.trial(&name, place, move |place| {
+                    run(place);
+                    Ok(())
+                });
+                trials.push(trial.with_ignored_flag(places::IGNORED.contains(&place)));
+            }
+        }
+    }
+    let mut arguments = Arguments::from_args();
+    // most of their time goes by waiting
+    arguments.test_threads.get_or_insert(8);
+    let conclusion = libtest_mimic::run(&arguments, trials);
     // brokers end with it, and an exit would leave them
     drop(places);
     conclusion.exit();
@@ -160,6 +177,7 @@ mod tokio {
     }
 
     include!("scenarios/stories.rs");
+    include!("scenarios/connections.rs");
 }
 
 mod async_std {
@@ -186,6 +204,7 @@ mod async_std {
     }
 
     include!("scenarios/stories.rs");
+    include!("scenarios/connections.rs");
 }
 
 mod smol {
@@ -213,6 +232,7 @@ mod smol {
     }
 
     include!("scenarios/stories.rs");
+    include!("scenarios/connections.rs");
 }
 
 mod blocking {
@@ -269,4 +289,5 @@ mod blocking {
     }
 
     include!("scenarios/stories.rs");
+    include!("scenarios/connections.rs");
 }

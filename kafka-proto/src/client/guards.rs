@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::*;
 use crate::{
     api::metadata::MetadataRequest,
-    config::StartOffset,
     record::{Message, Record},
 };
 
@@ -53,11 +52,19 @@ async fn futures_can_be_spawned(
     send(reader.read_message());
     send(reader.fetch_message());
     send(reader.read_batch());
+    send(client.delete_topics(&[]));
+    send(client.offsets("t"));
+    send(client.list_groups());
     send(conn.ready());
+    send(conn.raw(18, 0, bytes::Bytes::new()));
+    send(conn.lookup_leader("t", 0));
+    send(conn.create_topics(&[]));
+    send(conn.offsets());
+    send(conn.read_value(&mut []));
     send(conn.write_messages(&[record]));
     send(conn.read_batch(FetchLimits::default()));
     send(conn.read_message(1));
-    send(conn.seek(StartOffset::First));
+    send(conn.seek(SeekFrom::Start(0)));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //!   queues, cursors <──> links ── Outbound.slices ──> socket ──> Inbound.filled
 //! ```
 
+mod admin;
 mod call;
 mod conn;
 mod control;
@@ -40,8 +41,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use admin::{ConfigEntry, PartitionOffsets, TopicResult};
 pub use call::Call;
-pub use conn::{Conn, ConnCloser, FetchLimits};
+pub use conn::{
+    Broker, Conn, ConnCloser, FIRST_OFFSET, FetchLimits, LAST_OFFSET, Partition, SeekFrom,
+};
 pub use control::Control;
 pub use dial::{Attempts, Dial, Failures, Pace, Resolver, connect_any, lookup_failed};
 pub use hub::Events;

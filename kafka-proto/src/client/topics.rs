@@ -1,12 +1,8 @@
-//! Creating topics.
+//! What a topic is to be like.
 
-use super::{Client, inbox::Note};
 use crate::{
-    api::create_topics::{
-        CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-    },
-    error::{Error, ErrorCode},
-    machine::backoff,
+    api::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
+    error::ConfigError,
 };
 
 /// A topic to create.
@@ -63,7 +59,48 @@ impl TopicConfig {
         self
     }
 
-    fn request(&self) -> CreatableTopic {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let fault = |field, why| Err(ConfigError::new(field, why));
+        if self.name.is_empty() || self.name.len() > 249 {
+            return fault("name", "must have 1 to 249 bytes, Kafka's limit");
+        }
+        if self.partitions.is_some_and(|n| n < 1) {
+            return fault("partitions", "must be at least 1");
+        }
+        if self.replication_factor.is_some_and(|n| n < 1) {
+            return fault("replication_factor", "must be at least 1");
+        }
+        if self.assignments.is_empty() {
+            return Ok(());
+        }
+        if self.partitions.is_some() {
+            return fault(
+                "partitions",
+                "must stay unset beside assignments, which are counted",
+            );
+        }
+        if self.replication_factor.is_some() {
+            let why = "must stay unset beside assignments, which are counted";
+            return fault("replication_factor", why);
+        }
+        if self
+            .assignments
+            .iter()
+            .any(|(p, brokers)| *p < 0 || brokers.is_empty())
+        {
+            return fault(
+                "assignment",
+                "must name a partition and at least one broker",
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn request(&self) -> CreatableTopic {
         CreatableTopic::build(|t| {
             t.name = self.name.clone();
             t.num_partitions = self.partitions.unwrap_or(-1);
@@ -79,56 +116,5 @@ impl TopicConfig {
             };
             t.configs = self.configs.iter().map(each).collect();
         })
-    }
-}
-
-impl Client {
-    /// Creates topics; one that exists is left as it is.
-    ///
-    /// Asks the controller, and again when the controller has moved, up to
-    /// [`call_timeout`](crate::config::Config::call_timeout).
-    ///
-    /// # Errors
-    ///
-    /// The first refusal; topics beside it may have been created.
-    pub async fn create_topics(&self, topics: &[TopicConfig]) -> Result<(), Error> {
-        let timeout = self.config().call_timeout;
-        let deadline = self.clock().now().instant + timeout;
-        let mut failed = 0;
-        loop {
-            let request = CreateTopicsRequest::build(|r| {
-                r.topics = topics.iter().map(TopicConfig::request).collect();
-                r.timeout_ms = i32::try_from(timeout.as_millis() / 2).unwrap_or(i32::MAX);
-            });
-            let response = self.call(request).await?;
-            let refused =
-                response
-                    .topics
-                    .iter()
-                    .find_map(|topic| match ErrorCode(topic.error_code) {
-                        ErrorCode::NONE | ErrorCode::TOPIC_ALREADY_EXISTS => None,
-                        code => Some((code, topic)),
-                    });
-            let Some((code, topic)) = refused else {
-                return Ok(());
-            };
-            failed += 1;
-            let pause = self.pause(failed);
-            let now = self.clock().now().instant;
-            if !code.is_retriable() || now + pause >= deadline {
-                let doing = format!("to create topic {}", topic.name);
-                return Err(Error::refused(code, &doing, topic.error_message.as_deref()));
-            }
-            self.shared.inbox.tell(Note::Refresh);
-            self.sleep_until(now + pause).await;
-        }
-    }
-
-    fn pause(&self, failed: u32) -> std::time::Duration {
-        backoff::pause(
-            failed,
-            self.config().retry_backoff,
-            &mut self.shared.common.random.lock(),
-        )
     }
 }

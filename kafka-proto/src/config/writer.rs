@@ -11,13 +11,22 @@ use crate::error::ConfigError;
 pub enum Acks {
     /// All in-sync replicas: survives the loss of all but one of them.
     #[default]
+    #[doc(alias = "RequireAll")]
     All,
+    /// The leader alone: lost with it if it fails before the others have the message.
+    #[doc(alias = "RequireOne")]
+    One,
+    /// Nobody: the broker does not answer, so that a message that it refuses is lost without a word.
+    #[doc(alias = "RequireNone")]
+    None,
 }
 
 impl Acks {
     pub(crate) fn code(self) -> i16 {
         match self {
             Self::All => -1,
+            Self::One => 1,
+            Self::None => 0,
         }
     }
 }
@@ -78,7 +87,8 @@ impl WriterConfig {
         }
     }
 
-    /// Who must have a message before it counts as written. Default: all in-sync replicas.
+    /// Who must have a message before it counts as written. Default: all in-sync replicas. Idempotence needs that;
+    /// [`Acks::None`] is for [`Conn`](crate::client::Conn) alone, since a writer tells what became of each message.
     pub fn acks(self, acks: Acks) -> Self {
         Self { acks, ..self }
     }
@@ -146,6 +156,15 @@ impl WriterConfig {
             Some(topic) if topic.is_empty() => return fault("topic", "must not be empty"),
             Some(topic) if topic.len() > 249 => {
                 return fault("topic", "must be at most 249 bytes, Kafka's limit");
+            }
+            _ => {}
+        }
+        match self.acks {
+            Acks::None => {
+                return fault("acks", "a writer needs answers: only a Conn can do without");
+            }
+            Acks::One if self.idempotent => {
+                return fault("acks", "idempotence needs all in-sync replicas");
             }
             _ => {}
         }

@@ -45,6 +45,13 @@ pub enum ErrorKind {
     TopicPending,
     /// A record or call is larger than the limit that the message names.
     TooLarge,
+    /// The buffer is smaller than the value: its beginning was copied, and the message is still the next one.
+    ShortBuffer {
+        /// Bytes of the value.
+        needed: usize,
+        /// Bytes that were copied: all that the buffer holds.
+        copied: usize,
+    },
     /// The call cannot work whatever the cluster does: the message says why.
     Misuse,
     /// The topic does not exist, or not for this user.
@@ -279,6 +286,7 @@ impl Error {
             ErrorKind::Full
             | ErrorKind::TopicPending
             | ErrorKind::TooLarge
+            | ErrorKind::ShortBuffer { .. }
             | ErrorKind::Misuse
             | ErrorKind::Credentials => Fault::Caller,
             ErrorKind::Closed

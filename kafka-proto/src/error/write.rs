@@ -18,6 +18,16 @@ pub struct Written {
     pub append_time: Option<i64>,
 }
 
+impl Written {
+    pub(crate) fn new(partition: i32, offset: Option<i64>, append_time: Option<i64>) -> Self {
+        Self {
+            partition,
+            offset,
+            append_time,
+        }
+    }
+}
+
 /// Not every record of a call was written.
 ///
 /// `Display` speaks of the first failure; [`WriteError::results`] has all of them. Source: acceptance WR-03.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use kafka_testing::{
-    broker::{Cluster, Config},
+    broker::{Cluster, Config, Release},
     kafka::{Kafka, KafkaVersion, Options},
     server::Server,
 };
@@ -19,6 +19,21 @@ use crate::common::{Outcome, kafka_trial};
 
 /// All places.
 pub(crate) const NAMES: [&str; 4] = ["in_process", "kafka_4_3_1", "kafka_3_9_1", "kafka_2_8_2"];
+
+/// Where connections are tried: also with brokers that no client talks to.
+pub(crate) const OF_CONNECTIONS: [&str; 8] = [
+    "in_process",
+    "in_process_0_10_1",
+    "kafka_4_3_1",
+    "kafka_3_9_1",
+    "kafka_2_8_2",
+    "kafka_1_1_1",
+    "kafka_0_11_0_3",
+    "kafka_0_10_2_2",
+];
+
+/// Those of them that take `--include-ignored`.
+pub(crate) const IGNORED: [&str; 3] = ["kafka_3_9_1", "kafka_1_1_1", "kafka_0_11_0_3"];
 
 /// A cluster to talk to, and names that nobody else uses there.
 #[derive(Clone)]
@@ -84,12 +99,22 @@ impl Places {
         }
         let (broker, brokers) = match version {
             None => {
-                let server = Server::start(Cluster::new(Config::new().brokers(3)))?;
+                let config = match name {
+                    "in_process_0_10_1" => Config::new().as_version(Release::V0_10_1),
+                    _ => Config::new().brokers(3),
+                };
+                let server = Server::start(Cluster::new(config))?;
                 let brokers = server.bootstrap();
                 (Broker::InProcess(server), brokers)
             }
             Some(version) => {
-                let kafka = Kafka::start(Options::new().version(version))?;
+                let options = Options::new().version(version);
+                // before 0.11 a question about a topic that is not there would make it
+                let options = match version < KafkaVersion::V0_11_0_3 {
+                    true => options.property("auto.create.topics.enable", "false"),
+                    false => options,
+                };
+                let kafka = Kafka::start(options)?;
                 let brokers = kafka.bootstrap();
                 (Broker::Kafka(Box::new(kafka)), brokers)
             }
@@ -106,6 +131,9 @@ fn version(place: &str) -> Option<KafkaVersion> {
         "kafka_4_3_1" => Some(KafkaVersion::V4_3_1),
         "kafka_3_9_1" => Some(KafkaVersion::V3_9_1),
         "kafka_2_8_2" => Some(KafkaVersion::V2_8_2),
+        "kafka_1_1_1" => Some(KafkaVersion::V1_1_1),
+        "kafka_0_11_0_3" => Some(KafkaVersion::V0_11_0_3),
+        "kafka_0_10_2_2" => Some(KafkaVersion::V0_10_2_2),
         _ => None,
     }
 }

@@ -7,9 +7,16 @@ use std::{
 };
 
 use kafka::{
-    Client, ErrorKind, FetchLimits, Header, Outcome, ReaderConfig, Record, StartOffset,
-    TopicConfig, WriterConfig,
-    api::metadata::{MetadataRequest, MetadataRequestTopic},
+    Acks, Client, Codecs, Compression, Conn, ErrorCode, ErrorKind, FetchLimits, Header, Outcome,
+    ReaderConfig, Record, SeekFrom, StartOffset, TopicConfig, WriterConfig,
+    api::{
+        ApiKey,
+        find_coordinator::FindCoordinatorRequest,
+        metadata::{MetadataRequest, MetadataRequestTopic},
+        offset_commit::{
+            OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+        },
+    },
 };
 
 use crate::{places::Place, transfer::Contents};
@@ -23,6 +30,7 @@ macro_rules! stories {
         pub(crate) const RUNTIME: crate::Runtime = crate::Runtime {
             name: NAME,
             stories: &[$((stringify!($story), |place| run!($story(place)))),*],
+            connections: CONNECTIONS,
             write: |place, topic, count| run!(write_numbers(place, topic, count)),
             read: |place, topic, count| run!(read_numbers(place, topic, count)),
         };
@@ -282,7 +290,7 @@ scenario! { a_connection_writes_reads_and_seeks(place: Place) {
     let written = loop {
         match go!(conn.write_messages(&records)) {
             Ok(written) => break written,
-            Err(e) if e.first().is_some_and(|e| e.is_retriable()) => go!(sleep(MOMENT)),
+            Err(e) if e.is_retriable() => go!(sleep(MOMENT)),
             Err(e) => panic!("{e}"),
         }
     };
@@ -293,13 +301,13 @@ scenario! { a_connection_writes_reads_and_seeks(place: Place) {
         .map(|record| record.expect("good").value.expect("a value").to_vec())
         .collect();
     assert_eq!(values, [b"a", b"b", b"c"]);
-    assert_eq!(go!(conn.seek(StartOffset::At(1))).expect("in the log"), 1);
+    assert_eq!(go!(conn.seek(SeekFrom::Absolute(1))).expect("in the log"), 1);
     let message = go!(conn.read_message(1 << 20)).expect("good").expect("there");
     assert_eq!(message.value(), Some(&b"b"[..]));
-    assert_eq!(go!(conn.seek(StartOffset::Last)).expect("known"), 3);
+    assert_eq!(go!(conn.seek(SeekFrom::End(0))).expect("known"), 3);
     assert!(go!(conn.read_message(1 << 20)).expect("good").is_none(), "nothing within its wait");
     conn.close();
-    let error = go!(conn.seek(StartOffset::First)).expect_err("closed");
+    let error = go!(conn.seek(SeekFrom::Start(0))).expect_err("closed");
     assert_eq!(error.kind(), ErrorKind::Closed);
     go!(closed(client));
 }}

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kafka_client_tokio::{
-    Client, ErrorCode, ErrorKind, Event, Fault, FetchLimits, Record, Sasl, StartOffset, TlsConfig,
+    Client, ErrorCode, ErrorKind, Event, Fault, FetchLimits, Record, Sasl, SeekFrom, TlsConfig,
     TopicConfig,
 };
 use kafka_testing::{certificates, kafka::Listener};
@@ -69,7 +69,7 @@ async fn write_by_conn(dialer: &Dialer, brokers: &str, topic: &str) {
         .expect("a connection");
     let written = conn.write_messages(&[Record::new("by a connection")]).await;
     assert_eq!(written.expect("written").offset, Some(1));
-    conn.seek(StartOffset::First).await.expect("an offset");
+    conn.seek(SeekFrom::Start(0)).await.expect("an offset");
     let batch = conn
         .read_batch(FetchLimits::default())
         .await
@@ -97,7 +97,7 @@ pub(crate) fn everything_blocking(way: Way, place: &Place) {
     first.expect("written");
     conn.write_messages(&[Record::new("by a connection")])
         .expect("written");
-    conn.seek(StartOffset::First).expect("an offset");
+    conn.seek(SeekFrom::Start(0)).expect("an offset");
     let batch = conn.read_batch(FetchLimits::default()).expect("a batch");
     assert!(batch.iter().count() > 0);
     let large = vec![7; 300_000];

@@ -210,33 +210,29 @@ impl Inbound {
             }
         }
         drop(inner);
-        let InFlight {
-            api,
-            version,
-            purpose,
-            ..
-        } = request;
+        let InFlight { form, purpose, .. } = request;
+        let version = form.version;
         #[cfg(feature = "tracing")]
         tracing::trace!(
             target: "kafka::response",
-            peer = &*self.link.peer, api = api.name(), version, correlation, bytes = frame.len(),
+            peer = &*self.link.peer, api = form.name, version, correlation, bytes = frame.len(),
         );
         let mut reader = Reader::new(&frame, version, false);
-        ResponseHeader::read(&mut reader, api.response_header(version))
-            .map_err(|e| Error::decode(e, api.name()))?;
+        ResponseHeader::read(&mut reader, form.response_header)
+            .map_err(|e| Error::decode(e, form.name))?;
         let body = frame.slice(frame.len() - reader.remaining()..);
         let answered = match purpose {
             Purpose::Greeting => self.handle_greeting(&body, version),
             Purpose::Mechanism => {
-                let answer = decode(&body, api, version).map(Answer::Mechanism);
+                let answer = decode(&body, ApiKey::SaslHandshake, version).map(Answer::Mechanism);
                 answer.and_then(|answer| self.handle_authentication(answer, now))
             }
             Purpose::Token | Purpose::RawToken => {
-                let answer = decode(&body, api, version).map(Answer::Token);
+                let answer = decode(&body, ApiKey::SaslAuthenticate, version).map(Answer::Token);
                 answer.and_then(|answer| self.handle_authentication(answer, now))
             }
-            Purpose::Call(to, _) => {
-                to.resolve(Ok(RawAnswer { version, body }));
+            Purpose::Call(waiting) => {
+                waiting.to.resolve(Ok(RawAnswer { version, body }));
                 Ok(())
             }
             Purpose::Produce(flights) => self.handle_produced(&body, version, flights, now),

@@ -15,6 +15,7 @@ mod outbound;
 use std::{
     collections::VecDeque,
     io,
+    net::SocketAddr,
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -25,9 +26,10 @@ pub use outbound::Outbound;
 
 use super::{
     Clock,
-    call::{Recipient, Submitted},
+    call::{Deadlines, Form, Recipient, Side, Submitted},
     inbox::{Inbox, Note},
     ledger::Ledger,
+    promise::Promise,
     reader::{Cell, Shelf},
     session::PartitionQueue,
     sync::{
@@ -37,7 +39,6 @@ use super::{
     tls::{self, Progress},
 };
 use crate::{
-    api::ApiKey,
     config::Config,
     error::{Error, ErrorKind, Outcome, Scope},
     machine::{
@@ -45,6 +46,7 @@ use crate::{
         authentication::{Ask, Expect},
         backoff::Random,
         cursor::Ticket,
+        earlier,
         handshake::{ExpectVersions, Versions},
         queue::BatchId,
     },
@@ -83,6 +85,8 @@ pub(crate) struct Link {
     pub(crate) common: Arc<Common>,
     /// Bytes that the socket has taken.
     written: AtomicU64,
+    /// Where the connection begins and ends, if the adapter knows it.
+    addresses: Lock<Option<(SocketAddr, SocketAddr)>>,
     inner: Lock<Inner>,
 }
 
@@ -92,7 +96,15 @@ struct Inner {
     /// Since when, for the set-up time-out.
     opened: Instant,
     calls: VecDeque<Submitted>,
+    /// What calls obey that have no deadline of their own.
+    deadlines: Deadlines,
     in_flight: VecDeque<InFlight>,
+    /// Requests without an answer that have not left whole yet.
+    unanswered: VecDeque<InFlight>,
+    /// No call ends before this by its deadline; it may be that none does then.
+    soonest: Option<Instant>,
+    /// Who sleeps.
+    naps: Vec<(Instant, Arc<Promise<()>>)>,
     produces: usize,
     /// Queues with something to send.
     ready: Vec<Arc<PartitionQueue>>,
@@ -105,7 +117,6 @@ struct Inner {
     reader: Option<Waker>,
     /// `Outbound` has bytes that the socket does not take.
     writer: Option<Waker>,
-    next_correlation: i32,
     /// When the last request left or the last answer came.
     active: Instant,
     auth: Auth,
@@ -164,8 +175,7 @@ struct Session {
 #[derive(Debug)]
 struct InFlight {
     correlation: i32,
-    api: ApiKey,
-    version: i16,
+    form: Form,
     /// Where its last byte stands in the stream.
     end: u64,
     deadline: Instant,
@@ -180,10 +190,18 @@ enum Purpose {
     Token,
     /// A step of SASL without a header; its answer has none either.
     RawToken,
-    Call(Recipient, Option<Instant>),
+    Call(Waiting),
     Produce(Vec<Flight>),
     Fetch(Vec<Sought>, usize),
     Offsets(Vec<Sought>),
+}
+
+/// Who waits for the answer to a call, and until when.
+#[derive(Debug)]
+struct Waiting {
+    to: Recipient,
+    deadline: Option<Instant>,
+    side: Side,
 }
 
 /// One batch of a request.
@@ -219,7 +237,11 @@ impl Link {
             state: State::Greet(ExpectVersions::new(rung)),
             opened: now.instant,
             calls: VecDeque::new(),
+            deadlines: Deadlines::default(),
             in_flight: VecDeque::new(),
+            unanswered: VecDeque::new(),
+            soonest: None,
+            naps: Vec::new(),
             produces: 0,
             ready: Vec::new(),
             cursors: Vec::new(),
@@ -227,7 +249,6 @@ impl Link {
             waker: None,
             reader: None,
             writer: None,
-            next_correlation: 0,
             active: now.instant,
             auth: Auth::Idle,
             session: None,
@@ -241,6 +262,7 @@ impl Link {
             peer,
             common,
             written: AtomicU64::new(0),
+            addresses: Lock::new(None),
             inner: Lock::new(inner),
         });
         let outbound = Outbound::new(link.clone(), seal);
@@ -252,17 +274,89 @@ impl Link {
     }
 
     /// Sends a call as soon as its turn comes. After the link's end the caller learns its error at once.
-    pub(crate) fn submit(&self, submitted: Submitted) {
+    pub(crate) fn submit(&self, mut submitted: Submitted) {
         let mut inner = self.inner.lock();
         if let State::Closed(error) = &inner.state {
             let error = error.clone();
             drop(inner);
             return submitted.to.resolve(Err(error));
         }
+        submitted.deadline = inner.deadlines.of(submitted.side, submitted.deadline);
+        // what is late before it is sent is not sent, whenever the loop looks at the time
+        let is_late = |at: Instant| at <= self.common.clock.now().instant;
+        if submitted.side != Side::Own && submitted.deadline.is_some_and(is_late) {
+            drop(inner);
+            return submitted
+                .to
+                .resolve(Err(late().with_outcome(Outcome::NotWritten)));
+        }
+        inner.soonest = earlier(inner.soonest, submitted.deadline);
         inner.calls.push_back(submitted);
         let waker = inner.waker.take();
         drop(inner);
         wake(waker);
+    }
+
+    /// Changes the deadlines of the connection, also for calls that wait already.
+    pub(crate) fn set_deadlines(&self, change: impl FnOnce(&mut Deadlines)) {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        change(&mut inner.deadlines);
+        let deadlines = inner.deadlines;
+        let mut soonest = None;
+        let mut set = |side: Side, deadline: &mut Option<Instant>| {
+            *deadline = deadlines.of(side, *deadline);
+            soonest = earlier(soonest, *deadline);
+        };
+        for call in &mut inner.calls {
+            set(call.side, &mut call.deadline);
+        }
+        for request in inner.in_flight.iter_mut().chain(&mut inner.unanswered) {
+            if let Purpose::Call(waiting) = &mut request.purpose {
+                set(waiting.side, &mut waiting.deadline);
+            }
+        }
+        inner.soonest = soonest;
+        // whoever drives this sleeps, or waits for the socket: in any case its timer is to be set anew
+        let wakers = [inner.waker.take(), inner.reader.take(), inner.writer.take()];
+        drop(guard);
+        wakers.into_iter().for_each(wake);
+    }
+
+    /// The deadlines of the connection.
+    pub(crate) fn deadlines(&self) -> Deadlines {
+        self.inner.lock().deadlines
+    }
+
+    /// Sleeps by the timer of whoever drives this, until `at` or the link's end.
+    pub(crate) async fn sleep_until(&self, at: Instant) {
+        if let Some(nap) = self.nap(at) {
+            nap.wait().await;
+        }
+    }
+
+    /// What is kept at `at` or the link's end; `None` after that.
+    fn nap(&self, at: Instant) -> Option<Arc<Promise<()>>> {
+        let mut inner = self.inner.lock();
+        if matches!(inner.state, State::Closed(_)) {
+            return None;
+        }
+        let nap = Promise::new();
+        inner.naps.push((at, nap.clone()));
+        let wakers = [inner.waker.take(), inner.reader.take(), inner.writer.take()];
+        drop(inner);
+        wakers.into_iter().for_each(wake);
+        Some(nap)
+    }
+
+    /// Takes note of where the connection begins and ends.
+    pub(crate) fn connected(&self, local: SocketAddr, peer: SocketAddr) {
+        *self.addresses.lock() = Some((local, peer));
+    }
+
+    /// Where the connection begins and ends, as far as that is known.
+    pub(crate) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        *self.addresses.lock()
     }
 
     /// Puts a queue on the ready list; `Err` once the link is closed. The caller holds the queue's lock and wakes later.
@@ -373,7 +467,9 @@ impl Link {
             .clone()
             .with_scope(Scope::Connection(self.peer.clone()));
         inner.state = State::Closed(error.clone());
-        let in_flight = std::mem::take(&mut inner.in_flight);
+        let mut in_flight = std::mem::take(&mut inner.in_flight);
+        in_flight.append(&mut inner.unanswered);
+        let naps = std::mem::take(&mut inner.naps);
         let calls = std::mem::take(&mut inner.calls);
         let ready = std::mem::take(&mut inner.ready);
         let cursors = std::mem::take(&mut inner.cursors);
@@ -381,6 +477,7 @@ impl Link {
         inner.produces = 0;
         drop(inner);
         wakers.into_iter().for_each(wake);
+        naps.into_iter().for_each(|(_, nap)| nap.resolve(()));
         let written = self.written.load(Ordering::Acquire);
         if let Some(inbox) = &self.common.inbox {
             inbox.tell(Note::Down(self.clone(), error.clone()));
@@ -425,13 +522,13 @@ impl Purpose {
     fn lose(self, link: &Arc<Link>, error: &Error, sent: bool) {
         match self {
             Self::Greeting | Self::Mechanism | Self::Token | Self::RawToken => {}
-            Self::Call(to, _) => {
+            Self::Call(waiting) => {
                 let outcome = if sent {
                     Outcome::Unknown
                 } else {
                     Outcome::NotWritten
                 };
-                to.resolve(Err(error.clone().with_outcome(outcome)));
+                waiting.to.resolve(Err(error.clone().with_outcome(outcome)));
             }
             Self::Produce(flights) => {
                 let mut resolved = Vec::new();
@@ -472,6 +569,11 @@ fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
+}
+
+/// The error of a call that was not answered in time.
+fn late() -> Error {
+    Error::new(ErrorKind::TimedOut, "the deadline of the call passed")
 }
 
 /// What an end means, by how far the connection had come.

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io::IoSlice,
+    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
@@ -10,11 +11,14 @@ use std::{
 
 use bytes::{Buf, Bytes};
 
-use super::{Auth, Flight, InFlight, Kind, Link, PRODUCE_WINDOW, Purpose, Sought, State};
+use super::{
+    Auth, Flight, InFlight, Inner, Kind, Link, PRODUCE_WINDOW, Purpose, Sought, State, Waiting,
+    late,
+};
 use crate::{
     api::{ApiKey, RequestHeader},
     client::{
-        call::Submitted,
+        call::{Form, RawAnswer, Recipient, Slot, Submitted},
         ledger::Ticket as Place,
         session::{PartitionQueue, Session},
         sync::{Lock, atomic::Ordering},
@@ -37,6 +41,8 @@ use crate::{
 
 /// Slices in one vectored write.
 const SLICES: usize = 64;
+/// Calls in one write: small requests leave together, and each has at most a few slices.
+const CALLS: usize = 32;
 
 /// The sending half of a link: owned by one write loop, which sleeps in [`Outbound::poll`], writes
 /// [`Outbound::slices`] and reports by [`Outbound::consume`].
@@ -55,6 +61,11 @@ pub struct Outbound {
     provider_failures: u32,
     /// Bytes ever queued, as plaintext.
     queued: u64,
+    next_correlation: i32,
+    /// Calls taken from the link, to be written at once; empty between polls.
+    calls: VecDeque<Submitted>,
+    /// Something was sent, or is about to be, that gets no answer.
+    has_unanswered: bool,
     /// Queues taken from the ready list that found no room in the last request.
     working: VecDeque<Arc<PartitionQueue>>,
     /// Queues whose pause or linger ends then.
@@ -77,7 +88,7 @@ enum Step {
     Greet(ExpectVersions),
     Credentials(Arc<Versions>),
     Authenticate(Ask, Expect),
-    Call(Submitted, Arc<Versions>),
+    Calls(Arc<Versions>),
     Produce(Arc<Versions>),
     Fetch(Arc<Versions>),
 }
@@ -99,6 +110,9 @@ impl Outbound {
             providing: None,
             provider_failures: 0,
             queued: 0,
+            next_correlation: 0,
+            calls: VecDeque::new(),
+            has_unanswered: false,
             working: VecDeque::new(),
             parked: Vec::new(),
             fetch_at: None,
@@ -136,7 +150,11 @@ impl Outbound {
                 Step::Greet(expect) => self.greet(&expect, now),
                 Step::Credentials(versions) => self.poll_credentials(&versions, now, cx),
                 Step::Authenticate(ask, expect) => self.authenticate(ask, expect, now),
-                Step::Call(submitted, versions) => self.write_call(submitted, &versions, now),
+                Step::Calls(versions) => {
+                    while let Some(call) = self.calls.pop_front() {
+                        self.write_call(call, &versions, now);
+                    }
+                }
                 Step::Produce(versions) => self.write_produce(&versions, now),
                 Step::Fetch(versions) => self.write_fetch(&versions, now, cx),
             }
@@ -176,10 +194,9 @@ impl Outbound {
         if let Some(seal) = &mut self.seal {
             // a record of which a part is missing cannot be read by anybody
             let n = seal.consume(n);
-            self.link.written.fetch_add(n as u64, Ordering::AcqRel);
-            return;
+            return self.count_written(n);
         }
-        self.link.written.fetch_add(n as u64, Ordering::AcqRel);
+        self.count_written(n);
         while let Some(first) = self.segments.front_mut() {
             if n < first.len() {
                 first.advance(n);
@@ -190,6 +207,11 @@ impl Outbound {
         }
     }
 
+    /// Takes note of where the connection begins and ends, for [`Conn::local_addr`](crate::client::Conn::local_addr).
+    pub fn connected(&mut self, local: SocketAddr, peer: SocketAddr) {
+        self.link.connected(local, peer);
+    }
+
     /// When to call [`Outbound::poll`] again unless woken before: time-outs, the end of linger and of pauses.
     pub fn deadline(&self) -> Option<Instant> {
         // what was due at the last poll waits for something else, which wakes
@@ -197,6 +219,13 @@ impl Outbound {
         let parked = self.parked.iter().map(|(at, _)| *at);
         let own = parked.chain(self.fetch_at).filter(later).min();
         earlier(own, self.link.deadline().filter(later))
+    }
+
+    fn count_written(&mut self, n: usize) {
+        let written = n as u64 + self.link.written.fetch_add(n as u64, Ordering::AcqRel);
+        if self.has_unanswered {
+            self.has_unanswered = self.link.settle_unanswered(written);
+        }
     }
 
     /// Ends the link because the socket failed.
@@ -245,8 +274,10 @@ impl Outbound {
             return step;
         }
         if let Some(versions) = versions {
-            if let Some(submitted) = inner.calls.pop_front() {
-                return Step::Call(submitted, versions);
+            if !inner.calls.is_empty() {
+                let count = inner.calls.len().min(CALLS);
+                self.calls.extend(inner.calls.drain(..count));
+                return Step::Calls(versions);
             }
             if inner.produces < PRODUCE_WINDOW {
                 self.working.extend(inner.ready.drain(..));
@@ -294,8 +325,7 @@ impl Outbound {
         let version = expect.version();
         let request = expect.request();
         self.frame(
-            ApiKey::ApiVersions,
-            version,
+            Form::of(ApiKey::ApiVersions, version),
             now,
             std::time::Duration::ZERO,
             Purpose::Greeting,
@@ -354,24 +384,27 @@ impl Outbound {
         match ask {
             Ask::Mechanism(request, version) => {
                 let (api, purpose) = (ApiKey::SaslHandshake, Purpose::Mechanism);
-                self.frame(api, version, now, no_wait, purpose, |w| request.write(w));
+                self.frame(Form::of(api, version), now, no_wait, purpose, |w| {
+                    request.write(w)
+                });
             }
             Ask::Token(request, version) => {
                 let (api, purpose) = (ApiKey::SaslAuthenticate, Purpose::Token);
-                self.frame(api, version, now, no_wait, purpose, |w| request.write(w));
+                self.frame(Form::of(api, version), now, no_wait, purpose, |w| {
+                    request.write(w)
+                });
             }
             Ask::Raw(token) => {
                 let length = u32::try_from(token.len()).unwrap_or(u32::MAX);
                 let length = Bytes::copy_from_slice(&length.to_be_bytes());
                 let request = InFlight {
                     correlation: 0,
-                    api: ApiKey::SaslAuthenticate,
-                    version: 0,
+                    form: Form::of(ApiKey::SaslAuthenticate, 0),
                     end: 0,
                     deadline: now.instant + self.link.common.config.request_timeout,
                     purpose: Purpose::RawToken,
                 };
-                self.enqueue(request, vec![length, token], now);
+                self.enqueue(request, vec![length, token], true, now);
             }
         }
         let mut inner = self.link.inner.lock();
@@ -381,32 +414,26 @@ impl Outbound {
     }
 
     fn write_call(&mut self, submitted: Submitted, versions: &Versions, now: Now) {
-        let Submitted { ask, to, deadline } = submitted;
+        let Submitted {
+            ask,
+            to,
+            deadline,
+            side,
+        } = submitted;
         if !to.is_waiting() {
             return;
         }
-        let api = ask.api();
-        let version = match versions.choose(api, ask.limit()) {
-            Ok(version) => version,
-            Err(e) => {
-                return to.resolve(Err(
-                    Error::new(ErrorKind::Unsupported, e.to_string()).caused_by(e)
-                ));
-            }
+        let form = match ask.form(versions) {
+            Ok(form) => form,
+            Err(error) => return to.resolve(Err(error)),
         };
-        if let Some(field) = ask.misfit(version) {
-            let message = format!(
-                "{} version {version}, the broker's highest, cannot carry `{field}`",
-                api.name()
-            );
-            return to.resolve(Err(Error::new(ErrorKind::Unsupported, message)));
-        }
-        self.frame(
-            api,
-            version,
+        self.has_unanswered |= !ask.is_answered();
+        self.put_frame(
+            form,
             now,
             ask.extra_wait(),
-            Purpose::Call(to, deadline),
+            ask.is_answered(),
+            Purpose::Call(Waiting { to, deadline, side }),
             |w| ask.write(w),
         );
     }
@@ -466,8 +493,7 @@ impl Outbound {
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         let acks = session.config.acks.code();
         self.frame(
-            ApiKey::Produce,
-            version,
+            Form::of(ApiKey::Produce, version),
             now,
             std::time::Duration::ZERO,
             Purpose::Produce(flights),
@@ -554,8 +580,7 @@ impl Outbound {
             return match versions.choose(ApiKey::ListOffsets, i16::MAX) {
                 Ok(version) if version >= 1 => {
                     self.frame(
-                        ApiKey::ListOffsets,
-                        version,
+                        Form::of(ApiKey::ListOffsets, version),
                         now,
                         wait,
                         Purpose::Offsets(sought),
@@ -600,8 +625,7 @@ impl Outbound {
         let sought = fetches.into_iter().map(|(.., sought)| sought).collect();
         let wait = shelf.limits.max_wait;
         self.frame(
-            ApiKey::Fetch,
-            version,
+            Form::of(ApiKey::Fetch, version),
             now,
             wait,
             Purpose::Fetch(sought, reserve),
@@ -609,55 +633,64 @@ impl Outbound {
         );
     }
 
-    /// Builds one frame and takes note of it, before its first byte can leave.
+    /// Builds the frame of a request that is answered.
     fn frame(
         &mut self,
-        api: ApiKey,
-        version: i16,
+        form: Form,
         now: Now,
         extra_wait: std::time::Duration,
         purpose: Purpose,
         body: impl FnOnce(&mut Writer),
     ) {
+        self.put_frame(form, now, extra_wait, true, purpose, body);
+    }
+
+    /// Builds one frame and takes note of it, before its first byte can leave.
+    fn put_frame(
+        &mut self,
+        form: Form,
+        now: Now,
+        extra_wait: std::time::Duration,
+        answered: bool,
+        purpose: Purpose,
+        body: impl FnOnce(&mut Writer),
+    ) {
         let config = &self.link.common.config;
-        let mut inner = self.link.inner.lock();
-        let correlation = inner.next_correlation;
-        inner.next_correlation = correlation.wrapping_add(1) & i32::MAX;
-        drop(inner);
-        let mut w = Writer::new(version, false);
+        let correlation = self.next_correlation;
+        self.next_correlation = correlation.wrapping_add(1) & i32::MAX;
+        let mut w = Writer::new(form.version, false);
         let start = w.begin_frame();
         let header = RequestHeader {
-            api_key: api as i16,
-            api_version: version,
+            api_key: form.key,
+            api_version: form.version,
             correlation_id: correlation,
             client_id: Some(config.client_id.clone()),
             ..RequestHeader::default()
         };
-        header.write(&mut w, api.request_header(version));
-        w.flexible = api.is_flexible(version);
+        header.write(&mut w, form.request_header);
+        w.flexible = form.flexible;
         body(&mut w);
         w.end_frame(start);
         let segments = w.segments();
         #[cfg(feature = "tracing")]
         tracing::trace!(
             target: "kafka::request",
-            peer = &*self.link.peer, api = api.name(), version, correlation,
+            peer = &*self.link.peer, api = form.name, version = form.version, correlation,
             bytes = segments.iter().map(Bytes::len).sum::<usize>(),
         );
         let deadline = now.instant + config.request_timeout + extra_wait;
         let request = InFlight {
             correlation,
-            api,
-            version,
+            form,
             end: 0,
             deadline,
             purpose,
         };
-        self.enqueue(request, segments, now);
+        self.enqueue(request, segments, answered, now);
     }
 
     /// Takes note of a request and queues its bytes.
-    fn enqueue(&mut self, mut request: InFlight, segments: Vec<Bytes>, now: Now) {
+    fn enqueue(&mut self, mut request: InFlight, segments: Vec<Bytes>, answered: bool, now: Now) {
         self.queued += segments.iter().map(|s| s.len() as u64).sum::<u64>();
         request.end = self.queued;
         let mut inner = self.link.inner.lock();
@@ -667,7 +700,10 @@ impl Outbound {
             return request.purpose.lose(&self.link, &error, false);
         }
         inner.produces += usize::from(matches!(request.purpose, Purpose::Produce(_)));
-        inner.in_flight.push_back(request);
+        match answered {
+            true => inner.in_flight.push_back(request),
+            false => inner.unanswered.push_back(request),
+        }
         inner.active = now.instant;
         drop(inner);
         self.segments
@@ -713,13 +749,12 @@ impl Link {
                 })
             }
             _ => inner
-                .in_flight
-                .front()
+                .oldest()
                 .filter(|request| request.deadline <= now.instant)
                 .map(|request| {
                     let message = format!(
                         "the broker did not answer {} within the request time-out",
-                        request.api.name()
+                        request.form.name
                     );
                     Error::new(ErrorKind::TimedOut, message)
                 }),
@@ -729,38 +764,27 @@ impl Link {
             self.close(&error);
             return true;
         }
-        let late = |deadline: &Option<Instant>| deadline.is_some_and(|at| at <= now.instant);
-        let mut late_calls = Vec::new();
-        inner.calls.retain_mut(|call| match late(&call.deadline) {
-            true => {
-                if let crate::client::call::Recipient::Slot(slot) = &call.to {
-                    late_calls.push((slot.clone(), false));
-                }
-                false
+        let mut naps = Vec::new();
+        inner.naps.retain(|(at, nap)| {
+            let due = *at <= now.instant;
+            if due {
+                naps.push(nap.clone());
             }
-            false => true,
+            !due
         });
-        for request in &mut inner.in_flight {
-            if let Purpose::Call(crate::client::call::Recipient::Slot(slot), deadline) =
-                &mut request.purpose
-                && late(deadline)
-            {
-                *deadline = None;
-                late_calls.push((slot.clone(), true));
-            }
+        let mut late_calls = Vec::new();
+        if inner.soonest.is_some_and(|at| at <= now.instant) {
+            late_calls = inner.take_late(now.instant);
         }
         drop(inner);
+        naps.into_iter().for_each(|nap| nap.resolve(()));
         for (slot, sent) in late_calls {
             let outcome = if sent {
                 crate::error::Outcome::Unknown
             } else {
                 crate::error::Outcome::NotWritten
             };
-            slot.resolve(Err(Error::new(
-                ErrorKind::TimedOut,
-                "the deadline of the call passed",
-            )
-            .with_outcome(outcome)));
+            slot.resolve(Err(late().with_outcome(outcome)));
         }
         false
     }
@@ -774,10 +798,7 @@ impl Link {
             }
             _ => None,
         };
-        let mut next = earlier(
-            setup,
-            inner.in_flight.front().map(|request| request.deadline),
-        );
+        let mut next = earlier(setup, inner.oldest().map(|request| request.deadline));
         if let Some(session) = &inner.session {
             match inner.auth {
                 Auth::Idle => next = earlier(next, Some(session.renew)),
@@ -785,20 +806,67 @@ impl Link {
                 _ => {}
             }
         }
-        for call in &inner.calls {
-            next = earlier(next, call.deadline);
+        let nap = inner.naps.iter().map(|(at, _)| *at).min();
+        earlier(earlier(next, inner.soonest), nap)
+    }
+
+    /// Tells who waits for a request without an answer that it has left whole; false once nobody is left.
+    fn settle_unanswered(&self, written: u64) -> bool {
+        let mut left = Vec::new();
+        let mut inner = self.inner.lock();
+        while inner.unanswered.front().is_some_and(|r| r.end <= written) {
+            left.extend(inner.unanswered.pop_front());
         }
-        for request in &inner.in_flight {
-            if let Purpose::Call(_, deadline) = &request.purpose {
-                next = earlier(next, *deadline);
+        let more = !inner.unanswered.is_empty();
+        drop(inner);
+        for InFlight { form, purpose, .. } in left {
+            if let Purpose::Call(waiting) = purpose {
+                let (version, body) = (form.version, Bytes::new());
+                waiting.to.resolve(Ok(RawAnswer { version, body }));
             }
         }
-        next
+        more
+    }
+}
+
+impl Inner {
+    /// The request that has been under way the longest.
+    fn oldest(&self) -> Option<&InFlight> {
+        let fronts = [self.in_flight.front(), self.unanswered.front()];
+        fronts.into_iter().flatten().min_by_key(|r| r.deadline)
+    }
+
+    /// Takes the callers whose time is over, and whether their request may have been sent; finds out who is next.
+    fn take_late(&mut self, now: Instant) -> Vec<(Arc<Slot>, bool)> {
+        let mut late = Vec::new();
+        let mut soonest = None;
+        self.calls.retain(|call| {
+            let is_late = call.deadline.is_some_and(|at| at <= now);
+            match &call.to {
+                Recipient::Slot(slot) if is_late => late.push((slot.clone(), false)),
+                _ => soonest = earlier(soonest, call.deadline),
+            }
+            !is_late
+        });
+        for request in self.in_flight.iter_mut().chain(&mut self.unanswered) {
+            let Purpose::Call(waiting) = &mut request.purpose else {
+                continue;
+            };
+            match &waiting.to {
+                Recipient::Slot(slot) if waiting.deadline.is_some_and(|at| at <= now) => {
+                    late.push((slot.clone(), true));
+                    waiting.deadline = None;
+                }
+                _ => soonest = earlier(soonest, waiting.deadline),
+            }
+        }
+        self.soonest = soonest;
+        late
     }
 }
 
 /// What SASL wants next, if anything.
-fn auth_step(inner: &mut super::Inner, now: Now, tried: &mut Tried) -> Option<Step> {
+fn auth_step(inner: &mut Inner, now: Now, tried: &mut Tried) -> Option<Step> {
     let (State::Authenticate(versions) | State::Ready(versions)) = &inner.state else {
         return None;
     };
@@ -819,7 +887,7 @@ fn auth_step(inner: &mut super::Inner, now: Now, tried: &mut Tried) -> Option<St
     }
 }
 
-impl super::Inner {
+impl Inner {
     /// Whether the session has ended and there are no credentials to renew it with.
     fn is_unrenewed(&self, now: Instant) -> bool {
         let over = |session: &super::Session| {
