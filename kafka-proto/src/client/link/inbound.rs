@@ -134,8 +134,12 @@ impl Inbound {
         let InFlight { form, purpose, .. } = request;
         let version = form.version;
         let mut reader = Reader::new(&frame, version, false);
-        ResponseHeader::read(&mut reader, form.response_header)
-            .map_err(|e| Error::decode(e, form.name))?;
+        if let Err(e) = ResponseHeader::read(&mut reader, form.response_header) {
+            // it is in flight no more, so that the end of the link would pass its waiter by
+            let error = Error::decode(e, form.name);
+            purpose.lose(&self.link, &error, true);
+            return Err(error);
+        }
         let body = frame.slice(frame.len() - reader.remaining()..);
         let answered = match purpose {
             Purpose::Greeting => self.handle_greeting(&body, version),
