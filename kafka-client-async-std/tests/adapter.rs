@@ -103,6 +103,7 @@ fn a_connection_writes_reads_and_seeks() {
     assert_eq!(server.cluster().log("orders", 4).values(), ["a", "b", "c"]);
 }
 
+/// FN-08, FN-09, TY-04.
 #[test]
 fn a_connection_goes_over_a_stream_of_the_caller() {
     let server = server(1, &[("orders", 1)]);

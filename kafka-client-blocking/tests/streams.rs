@@ -14,7 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kafka_client_blocking::{Conn, Dialer, ErrorKind, FetchLimits, Outcome, Record, api::ApiKey};
+use kafka_client_blocking::{
+    Conn, Dialer, ErrorKind, FetchLimits, Outcome, Record,
+    api::{
+        ApiKey,
+        produce::{PartitionProduceData, ProduceRequest, TopicProduceData},
+    },
+};
 use kafka_testing::{
     broker::{Cluster, Config},
     server::Server,
@@ -59,6 +65,7 @@ fn broker(server: &Server) -> UnixStream {
     here
 }
 
+/// FN-08, FN-09, TY-04.
 #[test]
 fn it_writes_and_reads_over_a_unix_socket_and_over_tcp() {
     let server = server();
@@ -196,9 +203,16 @@ fn a_socket_that_is_full_does_not_keep_a_connection_from_its_end() {
     let address = listener.local_addr().expect("bound").to_string();
     let peer = deaf_at(move || listener.accept().expect("a client").0);
     let conn = Dialer::new().dial(&address).expect("a connection");
-    let large = vec![b'.'; 16 << 20];
+    let large = ProduceRequest::build(|r| {
+        r.topic_data.push(TopicProduceData::build(|t| {
+            t.partition_data.push(PartitionProduceData::build(|p| {
+                p.records = Some(vec![b'.'; 16 << 20].into());
+            }));
+        }));
+    });
     thread::scope(|scope| {
-        let write = scope.spawn(|| conn.write_messages(&[Record::new(&large)]));
+        // a connection without a topic sends requests and writes no records
+        let write = scope.spawn(|| conn.request_at(9, large));
         peer.begun.recv().expect("the write waits");
         let start = Instant::now();
         conn.close();

@@ -222,6 +222,7 @@ fn a_call_outside_a_runtime_is_an_error_with_its_cure() {
     assert!(error.to_string().contains("Runtime::enter"), "{error}");
 }
 
+/// FN-10, FN-11.
 #[test]
 fn settings_that_cannot_be_name_their_field() {
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -131,6 +131,7 @@ async fn a_connector_that_never_ends_is_given_up_in_time() {
     assert!(passed >= limit && passed < 2 * limit, "{passed:?}");
 }
 
+/// FN-08, FN-09, TY-04.
 #[tokio::test(start_paused = true)]
 async fn an_hour_passes_at_once_on_both_sides() {
     let memory = memory();

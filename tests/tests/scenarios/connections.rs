@@ -32,6 +32,7 @@ connection_stories! {
     dialling_a_partition_goes_to_its_leader
     what_is_not_there_is_told_after_a_few_attempts
     a_proxy_passes_bytes_on
+    a_connection_says_whose_it_is
     a_closed_connection_says_so
     a_client_administers_topics
     groups_are_listed
@@ -316,7 +317,8 @@ scenario! { what_the_broker_gathers_is_a_limit_of_its_own(place: Place) {
     (limits.min_bytes, limits.max_bytes) = (0, 0);
     go!(conn.seek(SeekFrom::Start(0))).expect("in the log");
     let batch = go!(conn.read_batch(limits)).expect("good");
-    assert!(!batch.is_empty());
+    assert_eq!(batch.iter().count(), 1, "each was written by itself");
+    assert_eq!((batch.next_offset(), batch.high_watermark()), (1, 3));
 
     // a deadline beats the wait
     let mut limits = FetchLimits::default();
@@ -616,7 +618,7 @@ scenario! { partitions_are_listed_with_their_leaders(place: Place) {
     }
 }}
 
-// DI-10, DI-11, DI-12, DI-13, DI-14, DI-15, DI-16, DI-17, FN-02, FN-03, FN-04, FN-05, FN-06, FN-07, FN-08, TY-04.
+// DI-10, DI-11, DI-12, DI-13, DI-14, DI-15, DI-16, DI-17, FN-02, FN-03, FN-04, FN-05, FN-06, FN-07.
 scenario! { dialling_a_partition_goes_to_its_leader(place: Place) {
     let topic = go!(new_topic(&place, 3));
     for id in 0..3 {
@@ -686,6 +688,31 @@ scenario! { a_proxy_passes_bytes_on(place: Place) {
     let body = bytes::Bytes::from_static(&[0]);
     let error = go!(conn.raw(30_000, 0, body)).expect_err("no such request");
     assert_eq!(error.kind(), ErrorKind::Disconnected, "{error}");
+}}
+
+// CT-09, DI-01.
+scenario! { a_connection_says_whose_it_is(place: Place) {
+    let _ = place;
+    let default = kafka::default_client_id();
+    let (who, by) = default.split_once(" (").expect("program@host (crate)");
+    let (program, host) = who.split_once('@').expect("program@host");
+    assert!(program.starts_with("scenarios-") && !host.is_empty(), "{default}");
+    assert!(by.starts_with("kafka-client-") && by.ends_with(')'), "{default}");
+    for (dialer, expected) in [(dialer(), &*default), (dialer().client_id("billing"), "billing")] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let heard = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            // length, key, version and correlation id, then the name
+            let mut head = [0; 14];
+            std::io::Read::read_exact(&mut stream, &mut head).expect("a request");
+            let mut name = vec![0; usize::from(u16::from_be_bytes([head[12], head[13]]))];
+            std::io::Read::read_exact(&mut stream, &mut name).expect("a request");
+            String::from_utf8(name).expect("text")
+        });
+        go!(dialer.dial(&address)).expect_err("it hangs up");
+        assert_eq!(heard.join().expect("no panic"), expected);
+    }
 }}
 
 // CN-02.

@@ -37,6 +37,7 @@ macro_rules! dialer_connections {
             let asked = self.open_conn(address, "", 0, until) $($await)*?;
             asked.set_deadline(Some(until));
             let leader = asked.lookup_leader(topic, partition) $($await)*?;
+            asked.close();
             let address = leader.address().to_string();
             let conn = self.open_conn(&address, topic, partition, until) $($await)*?;
             Ok(conn.of_broker(leader))

@@ -54,6 +54,8 @@ impl FetchLimits {
 
 /// What a fetch that brought no whole batch is widened to at least.
 const WIDENED: i32 = 64 << 10;
+/// What stands around the records of one partition in a frame, at most.
+const AROUND: i32 = 4 << 10;
 
 impl Conn {
     /// Fetches once from the position and moves it behind what came; an empty batch if the wait ended first.
@@ -206,15 +208,13 @@ impl Conn {
 
     /// A larger limit for a batch that does not fit; an error beyond what a frame may have.
     fn widen(&self, max_bytes: i32) -> Result<i32, Error> {
-        let most = i32::try_from(self.config().max_frame).unwrap_or(i32::MAX);
+        let most = i32::try_from(self.config().max_frame).unwrap_or(i32::MAX) - AROUND;
         if max_bytes >= most {
-            let message = format!("the next batch is larger than max_frame, {most} bytes");
+            let message = format!("the next batch is larger than {most} bytes, by max_frame");
             let error = Error::new(ErrorKind::TooLarge, message);
             return Err(error.in_partition(&self.topic, self.partition));
         }
-        Ok(max_bytes
-            .saturating_mul(2)
-            .clamp(WIDENED, most.max(WIDENED)))
+        Ok(max_bytes.saturating_mul(2).max(WIDENED).min(most))
     }
 }
 

@@ -218,8 +218,12 @@ impl Inbound {
             peer = &*self.link.peer, api = form.name, version, correlation, bytes = frame.len(),
         );
         let mut reader = Reader::new(&frame, version, false);
-        ResponseHeader::read(&mut reader, form.response_header)
-            .map_err(|e| Error::decode(e, form.name))?;
+        if let Err(e) = ResponseHeader::read(&mut reader, form.response_header) {
+            // it is in flight no more, so that the end of the link would pass its waiter by
+            let error = Error::decode(e, form.name);
+            purpose.lose(&self.link, &error, true);
+            return Err(error);
+        }
         let body = frame.slice(frame.len() - reader.remaining()..);
         let answered = match purpose {
             Purpose::Greeting => self.handle_greeting(&body, version),
