@@ -64,7 +64,8 @@ impl ScramHash {
         }
     }
 
-    fn mac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
+    /// The keyed hash that proofs and signatures are made of.
+    pub fn hmac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha256 => Hmac::<Sha256>::new(key).mac(message).to_vec(),
             Self::Sha512 => Hmac::<Sha512>::new(key).mac(message).to_vec(),
@@ -229,7 +230,7 @@ impl ExpectServerFirst {
         // "biws" is "n,,": no channel binding
         let without_proof = format!("c=biws,r={}", first.nonce);
         let signed = format!("{},{text},{without_proof}", self.client_first_bare);
-        let signature = hash.mac(&keys.stored_key, signed.as_bytes());
+        let signature = hash.hmac(&keys.stored_key, signed.as_bytes());
         let proof: Vec<_> = keys
             .client_key
             .iter()
@@ -238,7 +239,7 @@ impl ExpectServerFirst {
             .collect();
         let message = format!("{without_proof},p={}", BASE64.encode(proof));
         let expect = ExpectServerFinal {
-            signature: hash.mac(&keys.server_key, signed.as_bytes()),
+            signature: hash.hmac(&keys.server_key, signed.as_bytes()),
         };
         Ok((message.into(), expect))
     }
