@@ -1,6 +1,9 @@
 //! SCRAM: both sides prove that they know the password, and neither says it.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use base64::{
     Engine, alphabet,
@@ -133,6 +136,15 @@ pub struct Scram {
     user: String,
     password: String,
     token_auth: bool,
+    /// What was derived last: a broker keeps its salt, so that most connections need not derive anew. Clones share it.
+    salted: Arc<Mutex<Option<Salted>>>,
+}
+
+/// A password that was salted.
+struct Salted {
+    salt: Vec<u8>,
+    iterations: u32,
+    key: Vec<u8>,
 }
 
 impl Scram {
@@ -143,6 +155,7 @@ impl Scram {
             user: user.into(),
             password: password.into(),
             token_auth: false,
+            salted: Arc::default(),
         }
     }
 
@@ -171,6 +184,7 @@ impl Scram {
         let expect = ExpectServerFirst {
             hash: self.hash,
             password: self.password.clone(),
+            salted: self.salted.clone(),
             nonce,
             client_first_bare: bare,
         };
@@ -203,6 +217,7 @@ impl fmt::Debug for Scram {
 pub struct ExpectServerFirst {
     hash: ScramHash,
     password: String,
+    salted: Arc<Mutex<Option<Salted>>>,
     nonce: ScramNonce,
     client_first_bare: String,
 }
@@ -225,7 +240,7 @@ impl ExpectServerFirst {
             return Err(SaslError::Iterations(first.iterations));
         }
         let hash = self.hash;
-        let salted = hash.salt_password(&self.password, &first.salt, first.iterations);
+        let salted = self.salt(&first);
         let keys = hash.keys(&salted);
         // "biws" is "n,,": no channel binding
         let without_proof = format!("c=biws,r={}", first.nonce);
@@ -242,6 +257,30 @@ impl ExpectServerFirst {
             signature: hash.hmac(&keys.server_key, signed.as_bytes()),
         };
         Ok((message.into(), expect))
+    }
+}
+
+impl ExpectServerFirst {
+    /// The salted password, derived unless it is known. The lock is not held meanwhile: who comes at the same time derives
+    /// it, too.
+    fn salt(&self, first: &ServerFirst<'_>) -> Vec<u8> {
+        let lock = || self.salted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*lock()
+            && known.salt == first.salt
+            && known.iterations == first.iterations
+        {
+            return known.key.clone();
+        }
+        let iterations = first.iterations;
+        let key = self
+            .hash
+            .salt_password(&self.password, &first.salt, iterations);
+        *lock() = Some(Salted {
+            salt: first.salt.clone(),
+            iterations,
+            key: key.clone(),
+        });
+        key
     }
 }
 
@@ -414,6 +453,22 @@ mod tests {
                 "{rest}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_derived_for_one_salt_is_not_used_for_another() {
+        let scram = Scram::new(ScramHash::Sha256, "user", "pencil");
+        let proof = |salt: &str, iterations: u32| {
+            let nonce = ScramNonce::new("abc").expect("a nonce");
+            let (_, expect) = scram.start_with(nonce);
+            let first = format!("r=abcdef,s={salt},i={iterations}");
+            expect.handle(first.as_bytes()).expect("a proof").0
+        };
+        let first = proof("W22ZaJ0SNY7soEsUEjb6gQ==", 4096);
+        assert_ne!(proof("AAAA", 4096), first);
+        assert_ne!(proof("W22ZaJ0SNY7soEsUEjb6gQ==", 4097), first);
+        assert_eq!(proof("W22ZaJ0SNY7soEsUEjb6gQ==", 4096), first);
+        assert_eq!(proof("W22ZaJ0SNY7soEsUEjb6gQ==", 4096), first);
     }
 
     #[test]

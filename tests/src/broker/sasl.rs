@@ -17,6 +17,8 @@ use kafka_proto::sasl::{ScramHash, ScramKeys};
 #[must_use]
 pub struct Sasl {
     users: BTreeMap<String, String>,
+    /// What was derived from passwords, by user and hash: it takes a while.
+    keys: BTreeMap<(String, &'static str), ScramKeys>,
     tokens: BTreeSet<String>,
     mechanisms: Option<Vec<String>>,
     pub(super) lifetime: Option<Duration>,
@@ -54,7 +56,9 @@ impl Sasl {
 
     /// Lets a user in from now on, or changes the password.
     pub fn set_user(&mut self, name: impl Into<String>, password: impl Into<String>) {
-        self.users.insert(name.into(), password.into());
+        let name = name.into();
+        self.keys.retain(|(user, _), _| *user != name);
+        self.users.insert(name, password.into());
     }
 
     /// Lets in whoever has this token from now on.
@@ -155,7 +159,7 @@ impl Exchange {
     }
 
     /// Takes a message of the client. `nonce` is one that was never used.
-    pub(super) fn step(self, sasl: &Sasl, message: &[u8], nonce: &str) -> Verdict {
+    pub(super) fn step(self, sasl: &mut Sasl, message: &[u8], nonce: &str) -> Verdict {
         let refuses = |reason: &str| Verdict::Refuses(reason.to_owned());
         let Ok(text) = std::str::from_utf8(message) else {
             return refuses("Invalid message");
@@ -206,7 +210,7 @@ impl Exchange {
 
 const ITERATIONS: u32 = 4096;
 
-fn scram_first(hash: ScramHash, sasl: &Sasl, text: &str, nonce: &str) -> Option<Verdict> {
+fn scram_first(hash: ScramHash, sasl: &mut Sasl, text: &str, nonce: &str) -> Option<Verdict> {
     let bare = text.strip_prefix("n,,")?;
     let mut parts = bare.split(',');
     let user = parts.next()?.strip_prefix("n=")?;
@@ -218,13 +222,15 @@ fn scram_first(hash: ScramHash, sasl: &Sasl, text: &str, nonce: &str) -> Option<
         ));
     };
     let salt = format!("salt of {user}");
-    let salted = hash.salt_password(password, salt.as_bytes(), ITERATIONS);
+    let derive = || hash.keys(&hash.salt_password(password, salt.as_bytes(), ITERATIONS));
+    let place = (user.clone(), hash.mechanism());
+    let keys = sasl.keys.entry(place).or_insert_with(derive).clone();
     let nonce = format!("{theirs}{}", STANDARD.encode(nonce));
     let answer = format!("r={nonce},s={},i={ITERATIONS}", STANDARD.encode(salt));
     let exchange = Exchange::ScramFinal {
         hash,
         user,
-        keys: hash.keys(&salted),
+        keys,
         said: format!("{bare},{answer}"),
         nonce,
     };

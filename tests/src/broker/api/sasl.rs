@@ -118,7 +118,7 @@ impl Cluster {
     /// One step of an exchange: the answer, or why it has failed; `None` if there is no exchange.
     fn token(&mut self, connection: ConnId, token: &[u8]) -> Option<Result<Bytes, String>> {
         let now = self.time();
-        let sasl = self.config.sasl.as_ref()?;
+        let sasl = self.config.sasl.as_mut()?;
         let open = self.connections.get_mut(&connection)?;
         let auth = std::mem::replace(&mut open.auth, Auth::Refused);
         let Auth::ExpectToken { exchange, raw, was } = auth else {
