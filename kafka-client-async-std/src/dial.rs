@@ -14,7 +14,7 @@ use kafka_proto::config::TlsConfig;
 use kafka_proto::{
     client::{Client, Clock, Conn},
     config::{Address, Config, Sasl},
-    error::Error,
+    error::{ConfigError, Error},
 };
 
 use crate::{
@@ -78,6 +78,19 @@ impl Dialer {
     #[doc(alias = "SASLMechanism")]
     pub fn sasl(self, sasl: Sasl) -> Self {
         self.configure(|config| config.sasl(sasl))
+    }
+
+    /// The defaults, and on top of them the security settings of the Java client or of librdkafka, as they stand in a
+    /// `client.properties`: [`Config::from_properties`] lists them.
+    ///
+    /// # Errors
+    ///
+    /// As there: a name that is not listed, or a value that cannot be.
+    pub fn from_properties<K: AsRef<str>, V: AsRef<str>>(
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, ConfigError> {
+        let config = Config::from_properties(properties)?;
+        Ok(Self::new().configure(|_| config))
     }
 
     /// Changes the settings of the client that are not about connecting.

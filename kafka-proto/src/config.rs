@@ -1,6 +1,7 @@
 //! Settings of clients, writers and readers: builders, checked where a handle is made.
 
 mod address;
+mod properties;
 mod reader;
 mod sasl;
 #[cfg(feature = "tls")]
