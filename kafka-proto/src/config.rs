@@ -2,6 +2,7 @@
 
 mod address;
 mod dialing;
+mod properties;
 mod reader;
 mod sasl;
 #[cfg(feature = "tls")]

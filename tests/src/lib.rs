@@ -67,3 +67,5 @@ pub mod memory;
 pub mod proxy;
 pub mod server;
 pub mod sim;
+#[cfg(feature = "tls")]
+pub mod tls;

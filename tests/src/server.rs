@@ -34,6 +34,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::broker::{Cluster, ConnId, Frames};
+#[cfg(feature = "tls")]
+use crate::tls::{Session, Tls};
 
 /// Serves a [`Cluster`] on 127.0.0.1, each broker on a port of its own.
 ///
@@ -48,7 +50,26 @@ pub struct Server {
 impl Server {
     /// Binds a port for each running broker, tells the cluster, and serves. The cluster's clocks read what the system's does,
     /// unless they are set already.
-    pub fn start(mut cluster: Cluster) -> io::Result<Self> {
+    pub fn start(cluster: Cluster) -> io::Result<Self> {
+        Self::start_over(cluster, Cover::default())
+    }
+
+    /// The same behind TLS.
+    ///
+    /// ```
+    /// use kafka_testing::{broker::{Cluster, Config}, server::Server, tls::Tls};
+    ///
+    /// let server = Server::start_tls(Cluster::new(Config::new()), Tls::new())?;
+    /// // clients trust kafka_testing::certificates::CA
+    /// # drop(server);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn start_tls(cluster: Cluster, tls: Tls) -> io::Result<Self> {
+        Self::start_over(cluster, Some(tls))
+    }
+
+    fn start_over(mut cluster: Cluster, cover: Cover) -> io::Result<Self> {
         cluster.start_clock(unix_ms());
         let state = State {
             listeners: cluster
@@ -64,6 +85,7 @@ impl Server {
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             timer: Condvar::new(),
+            cover,
         });
         let mut server = Self {
             shared: Arc::clone(&shared),
@@ -214,7 +236,14 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes the timer thread: there is an earlier deadline, or it is to end.
     timer: Condvar,
+    cover: Cover,
 }
+
+/// What lies over the sockets.
+#[cfg(feature = "tls")]
+type Cover = Option<Tls>;
+#[cfg(not(feature = "tls"))]
+type Cover = ();
 
 #[derive(Debug)]
 struct State {
@@ -348,6 +377,8 @@ impl Shared {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
         let link = Arc::new(Link {
+            #[cfg(feature = "tls")]
+            session: self.cover.as_ref().map(Tls::session).transpose()?,
             stream,
             out: Mutex::new(Out::default()),
             wake: Condvar::new(),
@@ -498,9 +529,9 @@ impl Hangup {
         let mut buffer = Frames::new();
         let mut frames = Vec::new();
         loop {
-            match (&self.link.stream).read(buffer.space()) {
+            match self.link.read(&mut buffer) {
                 Ok(0) => return,
-                Ok(n) => buffer.filled(n),
+                Ok(_) => {}
                 Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {
                     continue;
                 }
@@ -543,6 +574,8 @@ impl Drop for Hangup {
 /// A connection's socket and what is still to be written to it.
 #[derive(Debug)]
 struct Link {
+    #[cfg(feature = "tls")]
+    session: Option<Session>,
     stream: TcpStream,
     out: Mutex<Out>,
     /// Wakes the writer thread.
@@ -556,6 +589,8 @@ struct Out {
     writing: bool,
     /// Nothing comes after what is queued.
     closing: bool,
+    /// TLS has something to say.
+    output: bool,
 }
 
 impl Link {
@@ -592,11 +627,11 @@ impl Link {
         if out.writing {
             return;
         }
-        while !out.queue.is_empty() {
+        while !out.queue.is_empty() || out.output {
             let frames = std::mem::take(&mut out.queue);
-            out.writing = true;
+            (out.writing, out.output) = (true, false);
             drop(out);
-            let result = self.write(frames);
+            let result = self.seal(frames).and_then(|frames| self.write(frames));
             out = self.lock();
             out.writing = false;
             if result.is_err() {
@@ -623,6 +658,47 @@ impl Link {
                 return;
             }
         }
+    }
+
+    /// Reads what there is into `buffer`; 0 is the end.
+    fn read(&self, buffer: &mut Frames) -> io::Result<usize> {
+        #[cfg(feature = "tls")]
+        if let Some(session) = &self.session {
+            return self.read_tls(session, buffer);
+        }
+        let n = (&self.stream).read(buffer.space())?;
+        buffer.filled(n);
+        Ok(n)
+    }
+
+    #[cfg(feature = "tls")]
+    fn read_tls(&self, session: &Session, buffer: &mut Frames) -> io::Result<usize> {
+        let mut ciphertext = [0; 16 << 10];
+        loop {
+            let n = (&self.stream).read(&mut ciphertext)?;
+            let opened = session.open(&ciphertext[..n], buffer);
+            self.lock().output = true;
+            self.flush();
+            match opened? {
+                0 if n > 0 => {}
+                bytes => return Ok(bytes),
+            }
+        }
+    }
+
+    /// What the socket is to take for these frames. Only whoever writes may call it: records are in order.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(clippy::unused_self, clippy::unnecessary_wraps)
+    )]
+    fn seal(&self, frames: VecDeque<Bytes>) -> io::Result<VecDeque<Bytes>> {
+        #[cfg(feature = "tls")]
+        if let Some(session) = &self.session {
+            let ciphertext = Bytes::from(session.seal(frames)?);
+            let some = (!ciphertext.is_empty()).then_some(ciphertext);
+            return Ok(some.into_iter().collect());
+        }
+        Ok(frames)
     }
 
     fn write(&self, frames: VecDeque<Bytes>) -> io::Result<()> {

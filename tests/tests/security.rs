@@ -80,6 +80,11 @@ fn main() {
             Box::new(stories::refusals),
         );
         add(
+            "properties_of_java_and_librdkafka_connect".to_owned(),
+            true,
+            Box::new(stories::properties),
+        );
+        add(
             "what_a_user_may_not_do_is_named".to_owned(),
             true,
             Box::new(stories::acls),

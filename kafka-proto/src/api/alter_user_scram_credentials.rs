@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::wire::Secret;
+
 messages! {
     /// Changes credentials.
     struct AlterUserScramCredentialsRequest {
@@ -24,7 +26,7 @@ messages! {
         0.. => iterations: i32,
         0.. => salt: Bytes,
         /// What PBKDF2 makes of password, salt and iterations: the password itself is never sent.
-        0.. => salted_password: Bytes,
+        0.. => salted_password: Secret,
     }
 
     /// What became of each user.

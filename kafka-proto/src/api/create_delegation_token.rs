@@ -1,6 +1,6 @@
 //! Creates a delegation token for the user of the connection, or for another (KIP-48, since Kafka 1.1; KIP-373).
 
-use bytes::Bytes;
+use crate::wire::Secret;
 
 messages! {
     /// Asks for a token.
@@ -32,7 +32,7 @@ messages! {
         0.. => max_timestamp_ms: i64,
         0.. => token_id: String,
         /// The secret: it is the password of the token.
-        0.. => hmac: Bytes,
+        0.. => hmac: Secret,
         0.. => throttle_time_ms: i32,
     }
 }

@@ -1,6 +1,6 @@
 //! Lists delegation tokens (KIP-48, since Kafka 1.1).
 
-use bytes::Bytes;
+use crate::wire::Secret;
 
 messages! {
     /// Whose tokens; null means all that the user may see.
@@ -32,7 +32,7 @@ messages! {
         0.. => max_timestamp: i64,
         0.. => token_id: String,
         /// The secret: it is the password of the token.
-        0.. => hmac: Bytes,
+        0.. => hmac: Secret,
         0.. => renewers: Vec<DescribedDelegationTokenRenewer>,
     }
 

@@ -1,11 +1,11 @@
 //! Lets a delegation token end sooner or later (KIP-48, since Kafka 1.1).
 
-use bytes::Bytes;
+use crate::wire::Secret;
 
 messages! {
     /// Says which token, and when.
     struct ExpireDelegationTokenRequest {
-        0.. => hmac: Bytes,
+        0.. => hmac: Secret,
         /// From now; negative ends it at once.
         0.. => expiry_time_period_ms: i64,
     }

@@ -1,11 +1,11 @@
 //! Lets a delegation token live longer (KIP-48, since Kafka 1.1).
 
-use bytes::Bytes;
+use crate::wire::Secret;
 
 messages! {
     /// Says which token, and for how long.
     struct RenewDelegationTokenRequest {
-        0.. => hmac: Bytes,
+        0.. => hmac: Secret,
         /// From now; negative means the broker's default.
         0.. => renew_period_ms: i64,
     }

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 
+use crate::wire::Secret;
+
 messages! {
     /// What the client says.
     struct SaslAuthenticateRequest {
-        0.. => auth_bytes: Bytes,
+        0.. => auth_bytes: Secret,
     }
 
     /// What the broker says.

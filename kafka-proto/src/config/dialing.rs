@@ -158,6 +158,20 @@ macro_rules! dialer_settings {
             self.configure(|config| config.sasl(sasl))
         }
 
+        /// The defaults, and on top of them the security settings of the Java client or of librdkafka, as they stand in a
+        /// `client.properties`: `Config::from_properties` lists them.
+        ///
+        /// # Errors
+        ///
+        /// As there: a name that is not listed, or a value that cannot be.
+        pub fn from_properties<K: AsRef<str>, V: AsRef<str>>(
+            properties: impl IntoIterator<Item = (K, V)>,
+        ) -> Result<Self, $crate::error::ConfigError> {
+            let dialer = Self::new();
+            let config = dialer.config.clone().properties(properties)?;
+            Ok(dialer.configure(|_| config))
+        }
+
         /// Sets how long lookup, connect, TLS, handshake and authentication of one connection may take, all together.
         /// Default: 10 s.
         ///

@@ -190,6 +190,16 @@ impl TlsConfig {
         })
     }
 
+    /// The library that does the cryptography of a new configuration: the default of the process, or the one that is built
+    /// in.
+    ///
+    /// # Errors
+    ///
+    /// There is none, and this CPU lacks what the one that is built in needs.
+    pub fn default_provider() -> Result<Arc<CryptoProvider>, ConfigError> {
+        default_provider()
+    }
+
     fn with_roots(self, roots: Roots) -> Self {
         Self {
             roots,

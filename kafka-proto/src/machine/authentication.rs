@@ -215,7 +215,7 @@ impl Form {
         match self {
             Self::Raw => Ask::Raw(message),
             Self::Wrapped(version) => Ask::Token(
-                SaslAuthenticateRequest::build(|r| r.auth_bytes = message),
+                SaslAuthenticateRequest::build(|r| r.auth_bytes = message.into()),
                 version,
             ),
         }
@@ -315,7 +315,7 @@ mod tests {
         else {
             panic!("a token is due")
         };
-        assert_eq!(request.auth_bytes, "\0alice\0tangerine");
+        assert_eq!(request.auth_bytes[..], b"\0alice\0tangerine"[..]);
         let answer = SaslAuthenticateResponse::build(|r| r.session_lifetime_ms = 3000);
         let Ok(Turn::Done(lifetime)) = expect.handle(&answer) else {
             panic!("done")

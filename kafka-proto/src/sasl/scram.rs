@@ -1,6 +1,9 @@
 //! SCRAM: both sides prove that they know the password, and neither says it.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use base64::{
     Engine, alphabet,
@@ -64,7 +67,8 @@ impl ScramHash {
         }
     }
 
-    fn mac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
+    /// The keyed hash that proofs and signatures are made of.
+    pub fn hmac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha256 => Hmac::<Sha256>::new(key).mac(message).to_vec(),
             Self::Sha512 => Hmac::<Sha512>::new(key).mac(message).to_vec(),
@@ -132,6 +136,15 @@ pub struct Scram {
     user: String,
     password: String,
     token_auth: bool,
+    /// What was derived last: a broker keeps its salt, so that most connections need not derive anew. Clones share it.
+    salted: Arc<Mutex<Option<Salted>>>,
+}
+
+/// A password that was salted.
+struct Salted {
+    salt: Vec<u8>,
+    iterations: u32,
+    key: Vec<u8>,
 }
 
 impl Scram {
@@ -142,6 +155,7 @@ impl Scram {
             user: user.into(),
             password: password.into(),
             token_auth: false,
+            salted: Arc::default(),
         }
     }
 
@@ -170,6 +184,7 @@ impl Scram {
         let expect = ExpectServerFirst {
             hash: self.hash,
             password: self.password.clone(),
+            salted: self.salted.clone(),
             nonce,
             client_first_bare: bare,
         };
@@ -202,6 +217,7 @@ impl fmt::Debug for Scram {
 pub struct ExpectServerFirst {
     hash: ScramHash,
     password: String,
+    salted: Arc<Mutex<Option<Salted>>>,
     nonce: ScramNonce,
     client_first_bare: String,
 }
@@ -224,12 +240,12 @@ impl ExpectServerFirst {
             return Err(SaslError::Iterations(first.iterations));
         }
         let hash = self.hash;
-        let salted = hash.salt_password(&self.password, &first.salt, first.iterations);
+        let salted = self.salt(&first);
         let keys = hash.keys(&salted);
         // "biws" is "n,,": no channel binding
         let without_proof = format!("c=biws,r={}", first.nonce);
         let signed = format!("{},{text},{without_proof}", self.client_first_bare);
-        let signature = hash.mac(&keys.stored_key, signed.as_bytes());
+        let signature = hash.hmac(&keys.stored_key, signed.as_bytes());
         let proof: Vec<_> = keys
             .client_key
             .iter()
@@ -238,9 +254,33 @@ impl ExpectServerFirst {
             .collect();
         let message = format!("{without_proof},p={}", BASE64.encode(proof));
         let expect = ExpectServerFinal {
-            signature: hash.mac(&keys.server_key, signed.as_bytes()),
+            signature: hash.hmac(&keys.server_key, signed.as_bytes()),
         };
         Ok((message.into(), expect))
+    }
+}
+
+impl ExpectServerFirst {
+    /// The salted password, derived unless it is known. The lock is not held meanwhile: who comes at the same time derives
+    /// it, too.
+    fn salt(&self, first: &ServerFirst<'_>) -> Vec<u8> {
+        let lock = || self.salted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*lock()
+            && known.salt == first.salt
+            && known.iterations == first.iterations
+        {
+            return known.key.clone();
+        }
+        let iterations = first.iterations;
+        let key = self
+            .hash
+            .salt_password(&self.password, &first.salt, iterations);
+        *lock() = Some(Salted {
+            salt: first.salt.clone(),
+            iterations,
+            key: key.clone(),
+        });
+        key
     }
 }
 
@@ -413,6 +453,22 @@ mod tests {
                 "{rest}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_derived_for_one_salt_is_not_used_for_another() {
+        let scram = Scram::new(ScramHash::Sha256, "user", "pencil");
+        let proof = |salt: &str, iterations: u32| {
+            let nonce = ScramNonce::new("abc").expect("a nonce");
+            let (_, expect) = scram.start_with(nonce);
+            let first = format!("r=abcdef,s={salt},i={iterations}");
+            expect.handle(first.as_bytes()).expect("a proof").0
+        };
+        let first = proof("W22ZaJ0SNY7soEsUEjb6gQ==", 4096);
+        assert_ne!(proof("AAAA", 4096), first);
+        assert_ne!(proof("W22ZaJ0SNY7soEsUEjb6gQ==", 4097), first);
+        assert_eq!(proof("W22ZaJ0SNY7soEsUEjb6gQ==", 4096), first);
+        assert_eq!(proof("W22ZaJ0SNY7soEsUEjb6gQ==", 4096), first);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod base64;
 mod error;
 pub mod json;
 mod reader;
+mod secret;
 mod tags;
 mod uuid;
 mod value;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 
 pub use error::{DecodeError, DecodeErrorKind, Result};
 pub use reader::Reader;
+pub use secret::Secret;
 pub use tags::UnknownTags;
 pub use uuid::Uuid;
 pub use value::{Nullable, Struct, Wire};

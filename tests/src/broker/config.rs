@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use kafka_proto::api::ApiKey;
 
-use super::{api, release::Release};
+use super::{api, release::Release, sasl::Sasl};
 
 /// How a [`Cluster`](super::Cluster) is built.
 ///
@@ -25,6 +25,7 @@ pub struct Config {
     pub(super) discard: bool,
     pub(super) check_records: bool,
     pub(super) log_limit: Option<u64>,
+    pub(super) sasl: Option<Sasl>,
     /// What brokers announce and how they behave where it depends on that.
     release: Release,
     /// What differs from the release; `None` is not announced at all.
@@ -48,6 +49,7 @@ impl Config {
             discard: false,
             check_records: true,
             log_limit: None,
+            sasl: None,
             release: Release::V4_3,
             versions: BTreeMap::new(),
         }
@@ -147,6 +149,18 @@ impl Config {
     /// Sets how many bytes a partition keeps (`retention.bytes`, but by batch and at once). Default: no limit.
     pub fn log_limit(mut self, bytes: u64) -> Self {
         self.log_limit = Some(bytes);
+        self
+    }
+
+    /// Has brokers ask everybody who they are. Default: nobody.
+    ///
+    /// ```
+    /// use kafka_testing::broker::{Config, Sasl};
+    ///
+    /// let config = Config::new().sasl(Sasl::new().user("alice", "secret"));
+    /// ```
+    pub fn sasl(mut self, sasl: Sasl) -> Self {
+        self.sasl = Some(sasl);
         self
     }
 

@@ -24,6 +24,7 @@ use super::{
     Cluster, ConnId, Fault, RuleId,
     api::{self, Behind, Outcome, fail_behind},
     request::{Refused, Request, encode},
+    sasl::Auth,
 };
 
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(super) struct Connection {
     pub(super) broker: i32,
     /// Frames that nobody has looked at yet.
     pub(super) queue: VecDeque<Bytes>,
+    pub(super) auth: Auth,
     waiting: Option<Waiting>,
 }
 
@@ -78,9 +80,15 @@ enum Then {
 }
 
 impl Connection {
-    pub(super) fn new(broker: i32) -> Self {
+    pub(super) fn new(broker: i32, asks: bool) -> Self {
+        let auth = if asks {
+            Auth::ExpectHandshake
+        } else {
+            Auth::Open
+        };
         Self {
             broker,
+            auth,
             queue: VecDeque::new(),
             waiting: None,
         }
@@ -138,7 +146,7 @@ impl Cluster {
     }
 
     /// The time of the call in hand. Only a call that brings a time leads to a request.
-    fn time(&self) -> Instant {
+    pub(super) fn time(&self) -> Instant {
         self.now
             .expect("a request was handled, and it came with a time")
     }
@@ -233,8 +241,16 @@ impl Cluster {
     }
 
     fn handle_frame(&mut self, connection: ConnId, frame: &Bytes) {
-        let broker = self.connections[&connection].broker;
+        let open = &self.connections[&connection];
+        if open.auth.is_raw() {
+            return match self.raw_token(connection, frame) {
+                Some(answer) => self.responses.push_back((connection, answer)),
+                None => self.close(connection),
+            };
+        }
+        let broker = open.broker;
         match Request::decode(frame, connection, broker, &self.config) {
+            Ok(request) if !self.admits(&request) => self.close(connection),
             Ok(request) => self.begin(request),
             Err(Refused::ApiVersions { correlation_id }) => {
                 let response = AnyResponse::ApiVersions(self.api_versions_unknown());
@@ -277,7 +293,16 @@ impl Cluster {
             };
         }
         match self.handle(&request) {
-            Outcome::Respond(response) => self.respond(request, response, then),
+            Outcome::Respond(response) => {
+                self.respond(request, response, then);
+                if self
+                    .connections
+                    .get(&connection)
+                    .is_some_and(|open| open.auth.is_refused())
+                {
+                    self.close(connection);
+                }
+            }
             Outcome::Silent => {
                 if let Then::Fault(_, Fault::DisconnectAfter) = then {
                     self.close(connection);

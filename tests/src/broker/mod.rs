@@ -14,7 +14,8 @@
 //!
 //! What each API does and does not do stands at the top of its file in `broker/api`. Of the whole: all replicas of a
 //! partition share one log, so followers lag only as a test says ([`Cluster::set_lag`]); transactions are what a test
-//! [appends](Cluster::append), and quotas what it [sets](Cluster::set_throttle). There is no security and no group yet.
+//! [appends](Cluster::append), and quotas what it [sets](Cluster::set_throttle). There is no group yet; who comes is asked
+//! by [`Config::sasl`] and may do all.
 
 mod api;
 mod append_rules;
@@ -27,6 +28,7 @@ mod log;
 mod producer;
 mod release;
 mod request;
+mod sasl;
 mod sessions;
 mod topic;
 mod topic_configs;
@@ -48,6 +50,7 @@ pub use self::{
     log::{PartitionLog, StoredRecord},
     release::Release,
     request::Request,
+    sasl::Sasl,
 };
 use self::{
     connection::Connection,
@@ -94,6 +97,8 @@ pub struct Cluster {
     clock: WallClock,
     next_connection: u64,
     next_producer_id: i64,
+    /// SCRAM exchanges so far: no two have the same nonce.
+    nonces: u64,
     /// How long the answers to an API are throttled.
     throttles: BTreeMap<ApiKey, Duration>,
 }
@@ -141,6 +146,7 @@ impl Cluster {
             clock: WallClock::default(),
             next_connection: 0,
             next_producer_id: 0,
+            nonces: 0,
             throttles: BTreeMap::new(),
         }
     }
@@ -154,7 +160,10 @@ impl Cluster {
         let id = ConnId(self.next_connection);
         self.next_connection += 1;
         match running {
-            true => drop(self.connections.insert(id, Connection::new(broker))),
+            true => drop(
+                self.connections
+                    .insert(id, Connection::new(broker, self.config.sasl.is_some())),
+            ),
             false => self.closes.push_back(id),
         }
         id
@@ -480,6 +489,19 @@ impl Cluster {
     #[track_caller]
     pub fn expire_producers(&mut self, topic: &str, partition: i32) {
         self.partition_mut(topic, partition).log.expire_producers();
+    }
+
+    /// Who is let in, to change it: connections that are open stay so until their session ends.
+    ///
+    /// # Panics
+    ///
+    /// If the cluster was built without [`Config::sasl`].
+    #[track_caller]
+    pub fn sasl(&mut self) -> &mut Sasl {
+        match &mut self.config.sasl {
+            Some(sasl) => sasl,
+            None => panic!("the cluster asks nobody who they are: build it with Config::sasl"),
+        }
     }
 
     /// Adds a fault. Rules are asked in the order they came; the first that matches a request decides.

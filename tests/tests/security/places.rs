@@ -117,7 +117,7 @@ impl Way {
 }
 
 /// Not what SASLprep would leave of it: Java takes passwords as they are.
-const PASSWORD: &str = "carol-\u{fb01}\u{aa}=,secret";
+pub(crate) const PASSWORD: &str = "carol-\u{fb01}\u{aa}=,secret";
 
 pub(crate) fn tls() -> TlsConfig {
     TlsConfig::new().roots_pem(certificates::CA).expect("roots")

@@ -12,7 +12,7 @@ use kafka_client_tokio::{
 use kafka_testing::{certificates, kafka::Listener};
 
 use crate::{
-    places::{Place, SESSION, Way, tls},
+    places::{PASSWORD, Place, SESSION, Way, tls},
     runtimes::{Dialer, Host, Runtime, sleep},
 };
 
@@ -291,6 +291,77 @@ impl kafka_client_tokio::sasl::Mechanism for Kerberos {
     > {
         kafka_client_tokio::sasl::OauthBearer::new("unused")?.start(entropy)
     }
+}
+
+/// What stands in a `client.properties` of Java, and in the settings of librdkafka, connects as it does there.
+pub(crate) fn properties(place: &Place) {
+    let folder = place.kafka.folder();
+    let (ca, client) = (folder.join("ca.pem"), folder.join("client.pem"));
+    std::fs::write(&ca, certificates::CA).expect("a file");
+    std::fs::write(&client, certificates::CLIENT).expect("a file");
+    let (ca, client) = (ca.display().to_string(), client.display().to_string());
+    let module = "org.apache.kafka.common.security";
+    let scram = format!(
+        r#"{module}.scram.ScramLoginModule required username="carol" password="{PASSWORD}";"#
+    );
+    let bearer = format!(
+        r#"{module}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="dave";"#
+    );
+    let roots = [
+        ("security.protocol", "SASL_SSL"),
+        ("ssl.truststore.type", "PEM"),
+        ("ssl.truststore.location", &ca),
+    ];
+    let with_roots = |more: &[(&'static str, &str)]| -> Vec<(String, String)> {
+        let all = roots.iter().chain(more);
+        all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    let cases = [
+        (
+            Listener::SaslSsl,
+            with_roots(&[
+                ("sasl.mechanism", "SCRAM-SHA-512"),
+                ("sasl.jaas.config", &scram),
+            ]),
+        ),
+        (
+            Listener::SaslSsl,
+            with_roots(&[
+                ("sasl.mechanism", "OAUTHBEARER"),
+                ("sasl.jaas.config", &bearer),
+            ]),
+        ),
+        (
+            Listener::SaslSsl,
+            with_roots(&[
+                ("sasl.mechanisms", "PLAIN"),
+                ("sasl.username", "alice"),
+                ("sasl.password", "alice-secret"),
+            ]),
+        ),
+        (
+            Listener::Mtls,
+            [
+                ("security.protocol", "ssl"),
+                ("ssl.ca.location", &ca),
+                ("ssl.certificate.location", &client),
+                ("ssl.key.location", &client),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        ),
+    ];
+    let host = Host::start(Runtime::tokio);
+    for (listener, properties) in cases {
+        let brokers = place.kafka.secured(listener);
+        host.run(async move {
+            let dialer = kafka_client_tokio::Dialer::from_properties(properties);
+            let client = dialer.expect("settings").connect(&brokers).await;
+            client.expect("connected");
+        });
+    }
+    host.shut_down();
 }
 
 /// Fault 57: what a user may not do is an error for that alone.

@@ -12,6 +12,7 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
+mod sasl;
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -50,6 +51,8 @@ pub(super) fn implemented(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::InitProducerId => init_producer_id::VERSIONS,
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::VERSIONS,
         ApiKey::CreatePartitions => create_partitions::VERSIONS,
+        ApiKey::SaslHandshake => sasl::HANDSHAKE_VERSIONS,
+        ApiKey::SaslAuthenticate => sasl::AUTHENTICATE_VERSIONS,
         _ => return None,
     })
 }
@@ -101,6 +104,10 @@ pub(super) fn refuse(request: &Request, code: ErrorCode) -> Option<AnyResponse> 
         AnyRequest::CreatePartitions(m) => {
             AnyResponse::CreatePartitions(create_partitions::refuse(m, code))
         }
+        AnyRequest::SaslHandshake(_) => AnyResponse::SaslHandshake(sasl::refuse_handshake(code)),
+        AnyRequest::SaslAuthenticate(_) => {
+            AnyResponse::SaslAuthenticate(sasl::refuse_authenticate(code))
+        }
         _ => return None,
     })
 }
@@ -129,6 +136,12 @@ impl Cluster {
             }
             AnyRequest::CreatePartitions(m) => {
                 AnyResponse::CreatePartitions(self.create_partitions(m))
+            }
+            AnyRequest::SaslHandshake(m) => {
+                AnyResponse::SaslHandshake(self.sasl_handshake(request, m))
+            }
+            AnyRequest::SaslAuthenticate(m) => {
+                AnyResponse::SaslAuthenticate(self.sasl_authenticate(request, m))
             }
             // `implemented` lists what stands above: the rest never gets here
             _ => return Outcome::Close,
