@@ -94,6 +94,7 @@ struct Entry {
 enum Repeated {
     Disconnected,
     Unreachable,
+    Throttled,
 }
 
 /// What is known of an address.
@@ -224,6 +225,15 @@ impl Control {
             Note::Answer(question, answer) => self.handle_answer(question, answer, now),
             Note::Ready(link) => self.handle_ready(&link),
             Note::Down(link, error) => self.handle_down(&link, error, now),
+            Note::Throttled(link, time) => {
+                self.publish_limited(Repeated::Throttled, &link.peer, now, |peer, unreported| {
+                    Event::Throttled {
+                        peer,
+                        time,
+                        unreported,
+                    }
+                });
+            }
             Note::Session(session) => {
                 self.sessions.push(session.clone());
                 self.want_id(&session);
@@ -720,17 +730,19 @@ impl Control {
             true => Repeated::Disconnected,
             false => Repeated::Unreachable,
         };
-        self.publish_limited(kind, &link.peer, now, |peer, unreported| match kind {
-            Repeated::Disconnected => Event::Disconnected {
-                peer,
-                error,
-                unreported,
-            },
-            Repeated::Unreachable => Event::Unreachable {
-                peer,
-                error,
-                unreported,
-            },
+        self.publish_limited(kind, &link.peer, now, |peer, unreported| {
+            match entry.ready {
+                true => Event::Disconnected {
+                    peer,
+                    error,
+                    unreported,
+                },
+                false => Event::Unreachable {
+                    peer,
+                    error,
+                    unreported,
+                },
+            }
         });
         self.cluster.refresh();
     }

@@ -1,6 +1,10 @@
 //! What the handles and links tell `Control`.
 
-use std::{sync::Arc, task::Waker, time::Instant};
+use std::{
+    sync::Arc,
+    task::Waker,
+    time::{Duration, Instant},
+};
 
 use super::{
     call::{RawAnswer, Recipient, Submitted},
@@ -43,6 +47,8 @@ pub(crate) enum Note {
     Ready(Arc<Link>),
     /// A link has ended.
     Down(Arc<Link>, Error),
+    /// A broker has told a link to pause.
+    Throttled(Arc<Link>, Duration),
     /// A new session.
     Session(Arc<Session>),
     /// A session has batches and no producer id.
@@ -155,6 +161,7 @@ impl Note {
             Self::Answer(..)
             | Self::Ready(_)
             | Self::Down(..)
+            | Self::Throttled(..)
             | Self::ReaderClosed(_)
             | Self::Refresh
             | Self::Close => {}

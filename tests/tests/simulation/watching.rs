@@ -6,7 +6,7 @@ use std::{
 };
 
 use kafka_proto::{
-    api::{AnyResponse, ApiKey},
+    api::{AnyResponse, ApiKey, metadata::MetadataRequest},
     client::Event,
     error::ErrorCode,
     record::Record,
@@ -117,6 +117,64 @@ fn connections_that_are_idle_are_closed_and_made_again() {
         .filter(|e| e.is_error())
         .count();
     assert_eq!(errors, 0, "a close of ours is none");
+}
+
+/// Fault 35, KIP-219: a broker that names a pause of 30 s, five times as long as a request may take, is obeyed. Nothing
+/// is sent on that connection meanwhile, nothing times out, and the other connections go on.
+#[test]
+fn a_broker_that_throttles_writes_is_obeyed_on_that_connection_alone() {
+    let sim = sim(1);
+    let told = Told::default();
+    let client = sim.client(sim.config().logger(logger(&told)));
+    let writer = client.writer(TOPIC).expect("a writer");
+    let mut reader = client.reader(TOPIC).expect("a reader");
+    let story = async {
+        writer.write(Record::new("first")).await.expect("written");
+        let throttle = |time| sim.cluster(|cluster| cluster.set_throttle(ApiKey::Produce, time));
+        throttle(secs(30));
+        // its answer comes at once, and with it the pause
+        writer.write(Record::new("second")).await.expect("written");
+        throttle(Duration::ZERO);
+        let paused = sim.now();
+        let late = writer.send(&[Record::new("third")]).await.expect("room");
+        // the other connections: a call, and a fetch
+        client
+            .call(MetadataRequest::default())
+            .await
+            .expect("answered");
+        for value in ["first", "second"] {
+            let message = reader.read_message().await.expect("read").expect("one");
+            assert_eq!(message.value(), Some(value.as_bytes()));
+        }
+        assert!(sim.now() - paused < secs(5), "{:?}", sim.now() - paused);
+        late.await.expect("written");
+        let took = sim.now() - paused;
+        assert!(took >= secs(29) && took < secs(31), "{took:?}");
+    };
+    sim.block_on(secs(60), story).expect("it ends");
+    let told = told.lock().expect("alone");
+    let is_it = |e: &&Event| matches!(e, Event::Throttled { time, .. } if *time == secs(30));
+    assert_eq!(told.iter().filter(is_it).count(), 1);
+    assert!(!told.iter().any(Event::is_error), "{told:#?}");
+}
+
+/// What is in flight when the pause begins has that much more time.
+#[test]
+fn requests_in_flight_outlast_a_pause_that_is_longer_than_they_may_take() {
+    let sim = sim(1);
+    let client = sim.client(sim.config());
+    let story = async {
+        client.ready().await.expect("a broker");
+        sim.cluster(|cluster| cluster.set_throttle(ApiKey::Metadata, secs(20)));
+        let first = client.call(MetadataRequest::default());
+        // sent before the answer to the first: the broker reads it after the pause
+        let second = client.call(MetadataRequest::default());
+        first.await.expect("answered at once");
+        assert!(sim.now() < secs(5), "{:?}", sim.now());
+        second.await.expect("answered after the pause");
+        assert!(sim.now() >= secs(19), "{:?}", sim.now());
+    };
+    sim.block_on(secs(60), story).expect("it ends");
 }
 
 /// Fault 4, KIP-899: every broker is back under another address, and only the configuration knows one of them.

@@ -225,6 +225,11 @@ impl Inbound {
             return Err(error);
         }
         let body = frame.slice(frame.len() - reader.remaining()..);
+        if let Ok(api) = ApiKey::try_from(form.key)
+            && let Some(time) = api.throttle_time_ms(version, &body)
+        {
+            self.link.mute(time, now);
+        }
         let answered = match purpose {
             Purpose::Greeting => self.handle_greeting(&body, version),
             Purpose::Mechanism => {
@@ -351,6 +356,7 @@ impl Inbound {
                 return Err(error);
             }
         };
+        self.link.mute(response.throttle_time_ms, now);
         for topic in &response.responses {
             for partition in &topic.partition_responses {
                 let is_it = |f: &Flight| {

@@ -10,6 +10,7 @@
 mod inbound;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod mute;
 mod outbound;
 
 use std::{
@@ -119,6 +120,8 @@ struct Inner {
     writer: Option<Waker>,
     /// When the last request left or the last answer came.
     active: Instant,
+    /// Until when nothing may be sent, if a quota is used up.
+    muted: Option<Instant>,
     auth: Auth,
     session: Option<Session>,
     /// How far TLS has come; `None` without.
@@ -250,6 +253,7 @@ impl Link {
             reader: None,
             writer: None,
             active: now.instant,
+            muted: None,
             auth: Auth::Idle,
             session: None,
             tls: open.as_ref().map(tls::Open::progress),

@@ -273,7 +273,7 @@ impl Outbound {
         if let Some(step) = auth_step(inner, now, tried) {
             return step;
         }
-        if let Some(versions) = versions {
+        if let Some(versions) = versions.filter(|_| !inner.is_muted(now.instant)) {
             if !inner.calls.is_empty() {
                 let count = inner.calls.len().min(CALLS);
                 self.calls.extend(inner.calls.drain(..count));
@@ -806,6 +806,7 @@ impl Link {
                 _ => {}
             }
         }
+        let next = earlier(next, inner.muted);
         let nap = inner.naps.iter().map(|(at, _)| *at).min();
         earlier(earlier(next, inner.soonest), nap)
     }
