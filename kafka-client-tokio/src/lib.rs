@@ -182,3 +182,8 @@ pub use kafka_proto::{
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The examples of the way from kafka-go compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-kafka-go.md")]
+struct FromKafkaGo;

@@ -284,7 +284,7 @@ fn connecting_outside_of_a_runtime_works_or_says_what_is_missing(on: Runtime) {
             block_on(writer.write(Record::new("x"))).expect("written");
             block_on(lazy.expect("a client").ready()).expect("a broker");
             let leader = block_on(dialled.expect("a connection").lookup_leader("t", 0));
-            assert_eq!(leader.expect("a leader").to_string(), brokers);
+            assert_eq!(leader.expect("a leader").address().to_string(), brokers);
         }
     }
     host.shut_down();

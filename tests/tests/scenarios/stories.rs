@@ -433,7 +433,15 @@ scenario! { the_cluster_is_described(place: Place) {
             r.topics = Some(vec![MetadataRequestTopic::build(|t| t.name = Some(topic.clone()))]);
         })
     };
-    let described = go!(client.call(ask())).expect("an answer");
+    // a broker may hear of it a moment later than the controller
+    let start = Instant::now();
+    let described = loop {
+        let described = go!(client.call(ask())).expect("an answer");
+        if !described.topics[0].partitions.is_empty() || start.elapsed() > LIMIT {
+            break described;
+        }
+        go!(sleep(MOMENT));
+    };
     assert_eq!(described.topics[0].partitions.len(), 4);
     for broker in &described.brokers {
         let described = go!(client.call_broker(broker.node_id, ask())).expect("an answer");

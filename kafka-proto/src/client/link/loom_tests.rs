@@ -150,7 +150,7 @@ fn loom_every_call_resolves_when_a_half_is_dropped() {
     });
 }
 
-/// CN-17: a deadline that moves while the write loop goes to sleep is looked at.
+/// A deadline that moves while the write loop goes to sleep is looked at.
 #[test]
 fn loom_a_call_in_flight_ends_at_a_deadline_that_moves() {
     loom::model(|| {

@@ -18,7 +18,7 @@ use crate::{
 /// checked. [`Batch::iter`] borrows from it and costs nothing per message but the decoding; `into_iter` gives messages that
 /// share its memory; [`Batch::next_message`] and [`Batch::read_value`] take one after the other and know where they stand.
 ///
-/// The position of a [`Conn`](super::Conn) is behind all of the batch once it was read. Whoever leaves off in the middle
+/// The position of a [`Conn`](crate::client::Conn) is behind all of the batch once it was read. Whoever leaves off in the middle
 /// and wants the rest later seeks to [`Batch::offset`].
 ///
 /// Source: acceptance BA-01..07.
