@@ -66,6 +66,29 @@
 //! # }
 //! ```
 //!
+//! ## TlsConfig and Sasl
+//!
+//! Who the brokers are, and who we are. `docs/security.md` of the repository says what each failure means and which CPUs
+//! the built-in cryptography needs.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async_io::block_on(async {
+//! # #[cfg(feature = "tls")]
+//! # {
+//! use kafka_client_async_std::{Dialer, Sasl, TlsConfig};
+//!
+//! let client = Dialer::new()
+//!     .tls(TlsConfig::new().roots_file("ca.pem")?)
+//!     .sasl(Sasl::scram_sha512("alice", "secret"))
+//!     .connect("kafka-1:9093").await?;
+//! # drop(client);
+//! # }
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
 //! ## Client
 //!
 //! The cluster: topics are created, any API is called, events are heard.
