@@ -214,9 +214,10 @@ impl Dialer {
         self.config.setup_deadline(SystemClock.now().instant)
     }
 
-    /// A connection that is ready by `deadline`.
-    async fn open_conn(
+    /// A connection that is ready by `deadline`, greeting from a rung of the handshake's ladder.
+    async fn open_conn_at(
         &self,
+        rung: usize,
         address: &str,
         topic: &str,
         partition: i32,
@@ -226,7 +227,8 @@ impl Dialer {
         let spawner = self.running()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let peer = address.to_string();
-        let (conn, outbound, inbound) = Conn::new(
+        let (conn, outbound, inbound) = Conn::greeting_from(
+            rung,
             self.config.clone(),
             clock.clone(),
             seed(),

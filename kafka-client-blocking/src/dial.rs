@@ -184,9 +184,10 @@ impl Dialer {
         self.config.setup_deadline(SystemClock.now().instant)
     }
 
-    /// A connection that is ready by `deadline`.
-    fn open_conn(
+    /// A connection that is ready by `deadline`, greeting from a rung of the handshake's ladder.
+    fn open_conn_at(
         &self,
+        rung: usize,
         address: &str,
         topic: &str,
         partition: i32,
@@ -195,8 +196,15 @@ impl Dialer {
         let address = Address::parse(address)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (config, peer) = (self.config.clone(), address.to_string());
-        let (conn, outbound, inbound) =
-            client::Conn::new(config, clock.clone(), seed(), &peer, topic, partition)?;
+        let (conn, outbound, inbound) = client::Conn::greeting_from(
+            rung,
+            config,
+            clock.clone(),
+            seed(),
+            &peer,
+            topic,
+            partition,
+        )?;
         let dial = Dial {
             address,
             deadline,

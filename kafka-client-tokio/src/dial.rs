@@ -200,9 +200,10 @@ impl Dialer {
         self.config.setup_deadline(TokioClock.now().instant)
     }
 
-    /// A connection that is ready by `deadline`.
-    async fn open_conn(
+    /// A connection that is ready by `deadline`, greeting from a rung of the handshake's ladder.
+    async fn open_conn_at(
         &self,
+        rung: usize,
         address: &str,
         topic: &str,
         partition: i32,
@@ -212,7 +213,8 @@ impl Dialer {
         Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let peer = address.to_string();
-        let (conn, outbound, inbound) = Conn::new(
+        let (conn, outbound, inbound) = Conn::greeting_from(
+            rung,
             self.config.clone(),
             clock.clone(),
             seed(),

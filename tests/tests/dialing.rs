@@ -8,7 +8,7 @@ mod runtimes;
 use std::{
     fs,
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     process::Command,
     sync::{
         Arc,
@@ -65,6 +65,7 @@ in_each_way! {
     settings_that_cannot_be_name_their_field
     peers_that_are_not_kafka_are_named_for_what_they_are
     a_peer_that_is_not_kafka_is_not_dialled_in_a_hot_loop
+    a_broker_that_hangs_up_on_new_greetings_is_greeted_lower
 }
 
 type Lookup = fn(&str) -> io::Result<Vec<String>>;
@@ -327,6 +328,37 @@ fn settings_that_cannot_be_name_their_field(way: Way) {
         );
         assert_eq!(error.kind(), ErrorKind::Misuse);
     }
+}
+
+/// Fault 42: some brokers reset the connection on an ApiVersions that they do not know, instead of an answer.
+fn a_broker_that_hangs_up_on_new_greetings_is_greeted_lower(way: Way) {
+    let server = broker();
+    let behind = server.bootstrap();
+    let dials = Arc::new(AtomicUsize::new(0));
+    let count = dials.clone();
+    let old = Listener::start(move |mut client| {
+        count.fetch_add(1, Ordering::Relaxed);
+        // length, key and version of the first request
+        let mut head = [0; 8];
+        if client.read_exact(&mut head).is_err() || head[4..] != [0, 18, 0, 0] {
+            return;
+        }
+        let mut broker = TcpStream::connect(&behind).expect("the broker");
+        broker.write_all(&head).expect("it reads");
+        let (mut from, mut to) = (
+            client.try_clone().expect("fd"),
+            broker.try_clone().expect("fd"),
+        );
+        let requests = thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+        let _ = io::copy(&mut broker, &mut client);
+        let _ = client.shutdown(Shutdown::Both);
+        let _ = requests.join();
+    });
+    dial(way, &old.address, |c| c, nobody_asks).expect("greeted in version 0");
+    assert_eq!(dials.load(Ordering::Relaxed), 3, "4, 3 and 0");
 }
 
 /// Faults 38, 39: whatever listens there, the error says what it seems to be.

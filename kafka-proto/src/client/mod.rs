@@ -43,6 +43,8 @@ use std::{
 
 pub use admin::{ConfigEntry, PartitionOffsets, TopicResult};
 pub use call::Call;
+#[doc(hidden)]
+pub use conn::may_greet_lower;
 pub use conn::{
     Broker, Conn, ConnCloser, FIRST_OFFSET, FetchLimits, LAST_OFFSET, Partition, SeekFrom,
 };

@@ -1,9 +1,14 @@
 //! What the dialers of all adapters do with connections: one text, with `.await` or without.
 
+use crate::{
+    error::{Error, ErrorKind},
+    machine::handshake::ExpectVersions,
+};
+
 /// The methods of a `Dialer` that are about single connections; for adapters.
 ///
-/// They are built on two of the adapter's own: `open_conn(address, topic, partition, deadline)` and `dial_until()`, the
-/// moment by which a dial must have ended.
+/// They are built on two of the adapter's own: `open_conn_at(rung, address, topic, partition, deadline)`, which greets from
+/// that rung of the handshake's ladder, and `dial_until()`, the moment by which a dial must have ended.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! dialer_connections {
@@ -112,7 +117,39 @@ macro_rules! dialer_connections {
             asked.set_deadline(Some(until));
             asked.lookup_leader(topic, partition) $($await)*
         }
+
+        /// A connection that is ready by `deadline`. A broker may just hang up on a greeting that it does not know: the
+        /// next one is lower.
+        $($async)? fn open_conn(
+            &self,
+            address: &str,
+            topic: &str,
+            partition: i32,
+            deadline: ::std::time::Instant,
+        ) -> Result<Conn, $crate::error::Error> {
+            let (mut rung, mut hung_up) = (0, None);
+            loop {
+                let opened = self.open_conn_at(rung, address, topic, partition, deadline) $($await)*;
+                match opened {
+                    Err(error) if $crate::client::may_greet_lower(&error, rung) => {
+                        hung_up = Some(error);
+                        rung += 1;
+                    }
+                    // that it cannot be reached any more says less than that it hung up
+                    Err(error) if error.kind() == $crate::error::ErrorKind::Unreachable => {
+                        return Err(hung_up.unwrap_or(error));
+                    }
+                    opened => return opened,
+                }
+            }
+        }
     };
+}
+
+/// Whether a dial that failed may succeed with a greeting one rung lower: the peer hung up on this one.
+#[doc(hidden)]
+pub fn may_greet_lower(error: &Error, rung: usize) -> bool {
+    error.kind() == ErrorKind::Disconnected && rung + 1 < ExpectVersions::LADDER.len()
 }
 
 /// Functions beside the `Dialer` of an adapter that do what its methods do, with the defaults; for adapters.

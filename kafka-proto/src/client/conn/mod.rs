@@ -10,6 +10,8 @@ mod write;
 use std::{fmt, future::Future, net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+#[doc(hidden)]
+pub use dialing::may_greet_lower;
 pub use lookup::{Broker, Partition};
 pub(super) use lookup::{Topics, partitions_of};
 pub use position::{FIRST_OFFSET, LAST_OFFSET, SeekFrom};
@@ -82,6 +84,23 @@ impl Conn {
         topic: &str,
         partition: i32,
     ) -> Result<(Self, Outbound, Inbound), ConfigError> {
+        Self::greeting_from(0, config, clock, seed, peer, topic, partition)
+    }
+
+    /// The same, greeting from a rung of the handshake's ladder: after a broker has hung up on the one above.
+    ///
+    /// # Errors
+    ///
+    /// A setting that cannot be.
+    pub fn greeting_from(
+        rung: usize,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        seed: u64,
+        peer: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(Self, Outbound, Inbound), ConfigError> {
         config.check()?;
         let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if topic.len() > 249 || !topic.chars().all(legal) || matches!(topic, "." | "..") {
@@ -102,7 +121,7 @@ impl Conn {
         // what has no address has no name either, and TLS says so
         let host = Address::parse(peer).map_or_else(|_| peer.to_owned(), |address| address.host);
         let (link, outbound, inbound) =
-            Link::new(Kind::General, peer.into(), &host, common, 0, now);
+            Link::new(Kind::General, peer.into(), &host, common, rung, now);
         let conn = Self {
             link,
             topic: topic.into(),
