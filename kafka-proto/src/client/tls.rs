@@ -82,6 +82,9 @@ impl Seal {
             if segments.is_empty() || connection.is_handshaking() {
                 break;
             }
+            if self.ready.capacity() < AHEAD {
+                self.ready.reserve(AHEAD + 2 * RECORD);
+            }
             let taken = seal_record(&mut connection, segments).map_err(unsealed)?;
             while connection.wants_write() {
                 connection.write_tls(&mut self.ready).map_err(unsealed)?;
@@ -206,7 +209,7 @@ impl Open {
             let mut rest = &self.ciphertext[*from..self.filled];
             let mut connection = self.connection.lock();
             let was_handshaking = connection.is_handshaking();
-            let n = connection.read_tls(&mut rest).map_err(unsealed)?;
+            let n = read_record(&mut connection, &mut rest).map_err(unsealed)?;
             self.progress.answered = true;
             let state = connection.process_new_packets();
             let state = state.map_err(|e| explain(&e, self.progress))?;
@@ -243,6 +246,22 @@ impl Open {
     pub(crate) fn progress(&self) -> Progress {
         self.progress
     }
+}
+
+/// Hands over about a record of ciphertext; returns how much. rustls takes a quarter of one at a time, and looks in vain for
+/// the whole after each.
+fn read_record(connection: &mut ClientConnection, rest: &mut &[u8]) -> io::Result<usize> {
+    let before = rest.len();
+    while !rest.is_empty() && before - rest.len() < RECORD {
+        match connection.read_tls(rest) {
+            Ok(0) => break,
+            Ok(_) => {}
+            // it has no room before what it has is opened
+            Err(_) if rest.len() < before => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(before - rest.len())
 }
 
 /// What neither side of a sound connection does.

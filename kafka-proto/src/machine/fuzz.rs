@@ -1,10 +1,18 @@
-//! The fuzz body of the read buffer: a stream of frames, however it arrives.
+//! The fuzz bodies of the read buffer, a stream of frames, however it arrives, and of SASL on a connection.
 
 use bytes::Bytes;
 
-use super::frames::Frames;
+use super::{
+    authentication::{Expect, ExpectMechanism, Turn},
+    frames::Frames,
+    handshake::Versions,
+};
 use crate::{
-    api::{AnyRequest, ApiKey, RequestHeader},
+    api::{
+        AnyRequest, ApiKey, RequestHeader, sasl_authenticate::SaslAuthenticateResponse,
+        sasl_handshake::SaslHandshakeResponse,
+    },
+    sasl::{Mechanism, OauthBearer, Plain, Scram, ScramHash},
     wire::Reader,
 };
 
@@ -85,6 +93,55 @@ fn request(frame: &Bytes) {
     }
 }
 
+/// Lets each mechanism authenticate, by requests and without headers, where the broker answers the lines of `data`.
+///
+/// Nothing may panic, no authentication may go on after five answers, and no broker that was not told the password may
+/// satisfy SCRAM.
+pub fn authentication(data: &[u8]) {
+    // what the broker itself says may stand in an error
+    let said = data.windows(6).any(|word| word == b"pencil");
+    let scram = Scram::new(ScramHash::Sha256, "user", "pencil");
+    let plain = Plain::new("user", "pencil").expect("no zero");
+    let bearer = OauthBearer::new("pencil").expect("visible");
+    for mechanism in [&scram as &dyn Mechanism, &plain, &bearer] {
+        for max in [0, 1] {
+            let versions = Versions::of_all(max);
+            let started = ExpectMechanism::start(mechanism, [7; 24], &versions);
+            let (_, expect) = started.expect("the broker knows SASL");
+            let mut expect = Expect::Mechanism(expect);
+            let mut answers = data.split(|b| *b == b'\n');
+            for round in 0.. {
+                assert!(round < 5, "an authentication without end");
+                let answer = Bytes::copy_from_slice(answers.next().unwrap_or_default());
+                let turn = match expect {
+                    // an error code says all that a body could: the line is for the exchange
+                    Expect::Mechanism(expect) => {
+                        expect.handle(&SaslHandshakeResponse::build(|r| {
+                            r.error_code = i16::from(answer.starts_with(b"!")) * 33;
+                        }))
+                    }
+                    Expect::Token(expect) if expect.is_raw() => expect.handle_raw(&answer),
+                    Expect::Token(expect) => {
+                        expect.handle(&SaslAuthenticateResponse::build(|r| r.auth_bytes = answer))
+                    }
+                };
+                match turn {
+                    Ok(Turn::Send(_, next)) => expect = next,
+                    Ok(Turn::Done(_)) => {
+                        assert!(mechanism.name() != scram.name(), "SCRAM trusts a stranger");
+                        break;
+                    }
+                    Err(error) => {
+                        let shown = format!("{error} {error:?}");
+                        assert!(said || !shown.contains("pencil"), "{shown}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -98,6 +155,19 @@ mod tests {
         for seed in 0..=255 {
             super::frames(&[&[seed], &stream[..]].concat());
             super::frames(&[&[seed], &stream[..stream.len() / 2]].concat());
+        }
+    }
+
+    #[test]
+    fn brokers_that_say_anything_neither_satisfy_nor_stall_an_authentication() {
+        for data in [
+            &b""[..],
+            b"!",
+            b"\nr=x,s=AA==,i=4096\nv=AAAA",
+            b"\n{\"status\":\"invalid_token\"}\n\n\n\n",
+            b"\n\xff\xfe\n\x00",
+        ] {
+            super::authentication(data);
         }
     }
 }

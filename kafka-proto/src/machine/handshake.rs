@@ -55,6 +55,14 @@ impl Versions {
         Self { ranges }
     }
 
+    /// A broker that has every API in the versions 0 to `max`.
+    #[cfg(any(test, feature = "unstable"))]
+    pub(super) fn of_all(max: i16) -> Self {
+        Self {
+            ranges: vec![Some((0, max)); ApiKey::ALL.len()],
+        }
+    }
+
     /// The highest common version, not above `limit`.
     ///
     /// # Errors
