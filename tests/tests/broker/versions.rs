@@ -12,7 +12,9 @@ fn versions_are_announced_in_every_version_of_the_question() {
         assert_eq!(announced(&answer, ApiKey::Fetch), Some(4..=18));
         // from 0, although served from 3 on: KAFKA-18659
         assert_eq!(announced(&answer, ApiKey::Produce), Some(0..=13));
-        assert_eq!(announced(&answer, ApiKey::SaslHandshake), None);
+        // on every listener, as Kafka does
+        assert_eq!(announced(&answer, ApiKey::SaslHandshake), Some(0..=1));
+        assert_eq!(announced(&answer, ApiKey::JoinGroup), None);
     }
 }
 
