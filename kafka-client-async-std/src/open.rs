@@ -155,3 +155,30 @@ impl fmt::Debug for Connector {
         f.write_str("Connector")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, time::Duration};
+
+    use super::*;
+
+    /// DI-07, and the options beside it.
+    #[test]
+    fn a_socket_has_the_options_of_the_dialer() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let silence = Duration::from_secs(77);
+        let config = kafka_proto::config::Config::without_brokers();
+        let told = config.clone().keep_alive(Some(silence)).no_delay(false);
+        for (config, kept, no_delay) in [(config, None, true), (told, Some(silence), false)] {
+            let stream = futures_lite::future::block_on(connect(address, config.dialing()));
+            let stream = stream.expect("connected");
+            let socket = socket2::SockRef::from(stream.get_ref());
+            assert_eq!(socket.keepalive().expect("an option"), kept.is_some());
+            if let Some(time) = kept {
+                assert_eq!(socket.tcp_keepalive_time().expect("an option"), time);
+            }
+            assert_eq!(socket.tcp_nodelay().expect("an option"), no_delay);
+        }
+    }
+}

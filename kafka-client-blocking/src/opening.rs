@@ -254,3 +254,28 @@ impl fmt::Debug for Opener {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, time::Duration};
+
+    use super::*;
+
+    /// DI-07, and the options beside it.
+    #[test]
+    fn a_socket_has_the_options_of_the_dialer() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let silence = Duration::from_secs(77);
+        let config = kafka_proto::config::Config::without_brokers();
+        let told = config.clone().keep_alive(Some(silence)).no_delay(false);
+        for (config, kept, no_delay) in [(config, None, true), (told, Some(silence), false)] {
+            let socket = begin(address, config.dialing()).expect("it connects");
+            assert_eq!(socket.keepalive().expect("an option"), kept.is_some());
+            if let Some(time) = kept {
+                assert_eq!(socket.tcp_keepalive_time().expect("an option"), time);
+            }
+            assert_eq!(socket.tcp_nodelay().expect("an option"), no_delay);
+        }
+    }
+}

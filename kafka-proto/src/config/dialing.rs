@@ -266,3 +266,28 @@ macro_rules! dialer_settings {
         }
     };
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a moment to begin at; nothing here waits"
+)]
+mod tests {
+    use super::*;
+
+    /// CT-10: ten seconds for a dial, and both families at once; DI-03: a deadline that is earlier holds.
+    #[test]
+    fn a_dial_has_ten_seconds_and_races_the_families_unless_told_otherwise() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let config = Config::without_brokers();
+        assert_eq!(config.setup_deadline(now), now + 10 * second);
+        assert_eq!(config.dialing().pace(), Pace::Race(second / 4));
+        assert_eq!(config.dialing().local_addr(), None);
+        assert_eq!(config.dialing().keep_alive(), None);
+        assert!(config.dialing().no_delay());
+        let sooner = config.clone().dial_deadline(Some(now + second));
+        assert_eq!(sooner.setup_deadline(now), now + second);
+        let later = config.dial_deadline(Some(now + 60 * second));
+        assert_eq!(later.setup_deadline(now), now + 10 * second);
+    }
+}

@@ -27,14 +27,7 @@ const KINDS: [(&str, u8); 8] = [
 const FIRST_OF_README: u8 = 6;
 
 /// What has no test that cites it, and why: most come with other parts.
-pub(crate) const LATER: [(&str, &str); 10] = [
-    ("CT-10", "with the settings of dialling"),
-    ("DI-03", "with the settings of dialling"),
-    ("DI-04", "with the settings of dialling"),
-    ("DI-05", "with the settings of dialling"),
-    ("DI-06", "with the settings of dialling"),
-    ("DI-07", "with the settings of dialling"),
-    ("DI-09", "with TLS"),
+pub(crate) const LATER: [(&str, &str); 3] = [
     (
         "RM-09",
         "by the build: no C, and the allocations of `tests/tests/allocations.rs`",

@@ -66,6 +66,7 @@ fn large_and_small_messages_cross_tls(runtime: Runtime) {
     host.shut_down();
 }
 
+/// DI-09, on threads.
 #[test]
 fn plain_threads_speak_tls_too() {
     let server = server(Tls::new());
@@ -142,6 +143,7 @@ impl StoresServerSessions for Counting {
     }
 }
 
+/// DI-09: the name is the one that was dialled.
 #[tokio::test]
 async fn names_are_sent_addresses_are_not_and_sessions_are_resumed() {
     let provider = TlsConfig::default_provider().expect("cryptography");
