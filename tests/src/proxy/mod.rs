@@ -242,18 +242,24 @@ impl Lane {
             _ => return Ok(()),
         };
         let connection = Arc::new(Connection::new(client, broker)?);
-        let mut threads = Vec::new();
-        for way in [Way::Up, Way::Down] {
-            threads.extend(connection.clone().pump(self, way, nth)?);
-        }
         let mut state = self.lock();
         state.connections.retain(|c| !c.is_over());
         state.threads.retain(|t| !t.is_finished());
-        state.threads.extend(threads);
+        // before anything passes: whoever has an answer over it may apply what he likes to it
+        state.connections.push(connection.clone());
+        drop(state);
+        for way in [Way::Up, Way::Down] {
+            match connection.clone().pump(self, way, nth) {
+                Ok(threads) => self.lock().threads.extend(threads),
+                Err(error) => {
+                    connection.end();
+                    return Err(error);
+                }
+            }
+        }
         if self.stopping.load(Ordering::SeqCst) {
             connection.end();
         }
-        state.connections.push(connection);
         Ok(())
     }
 
