@@ -113,7 +113,8 @@ impl Drop for Guard {
 }
 
 impl Client {
-    /// A client and what drives it: for adapters. `seed` makes the jitter of pauses; nothing else is random.
+    /// A client and what drives it: for adapters. `seed` makes the jitter of pauses and the nonces of SASL: take
+    /// it from the system's source of randomness where there is SASL.
     ///
     /// # Errors
     ///

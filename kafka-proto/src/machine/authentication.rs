@@ -131,7 +131,12 @@ impl ExpectMechanism {
         match code {
             ErrorCode::NONE => {}
             ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
-                let offered: Vec<_> = response.mechanisms.iter().map(|m| cut(m)).collect();
+                let offered: Vec<_> = response
+                    .mechanisms
+                    .iter()
+                    .take(16)
+                    .map(|m| cut(m))
+                    .collect();
                 let message = format!(
                     "the broker does not offer the SASL mechanism {} on this listener, but: {}",
                     self.name,

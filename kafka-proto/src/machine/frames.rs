@@ -51,6 +51,11 @@ impl Frames {
         }
     }
 
+    /// Refuses frames above `max_frame` bytes from now on.
+    pub fn limit(&mut self, max_frame: usize) {
+        self.max_frame = max_frame;
+    }
+
     /// Allows room for a frame of this many bytes at once: the limit that our own request named.
     pub fn expect(&mut self, bytes: usize) {
         self.expected = bytes.min(self.max_frame);

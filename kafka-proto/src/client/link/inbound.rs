@@ -43,8 +43,13 @@ pub struct Inbound {
     open: Option<Open>,
     /// Answers without a header may come.
     may_be_raw: bool,
+    /// The set-up is over: answers may be as large as the settings allow.
+    is_ready: bool,
     resolved: Vec<Resolved<Ranged>>,
 }
+
+/// The largest answer during the set-up, from a peer that nobody has authenticated yet: versions and SASL take a few KiB.
+const EARLY_FRAME: usize = 1 << 20;
 
 /// An answer to a step of SASL.
 enum Answer {
@@ -55,8 +60,9 @@ enum Answer {
 
 impl Inbound {
     pub(super) fn new(link: Arc<Link>, open: Option<Open>) -> Self {
-        let frames = Frames::new(link.common.config.max_frame);
+        let frames = Frames::new(link.common.config.max_frame.min(EARLY_FRAME));
         Self {
+            is_ready: false,
             may_be_raw: link.common.config.sasl.is_some(),
             link,
             frames,
@@ -168,6 +174,10 @@ impl Inbound {
             if let Err(error) = self.handle_frame(frame, now) {
                 return Err(self.broken(error));
             }
+            if !self.is_ready && self.link.versions().is_some() {
+                self.is_ready = true;
+                self.frames.limit(self.link.common.config.max_frame);
+            }
         }
     }
 
@@ -200,7 +210,9 @@ impl Inbound {
         let Some(request) = inner.in_flight.pop_front() else {
             return Ok(());
         };
-        inner.active = now.instant;
+        if !request.purpose.is_authentication() {
+            inner.active = now.instant;
+        }
         inner.heard |= matches!(inner.state, State::Ready(_));
         let mut waker = None;
         if matches!(request.purpose, Purpose::Produce(_)) {
@@ -294,7 +306,8 @@ impl Inbound {
     fn handle_authentication(&self, answer: Answer, now: Now) -> Result<(), Error> {
         let mut inner = self.link.inner.lock();
         let Auth::Sent(expect) = std::mem::replace(&mut inner.auth, Auth::Busy) else {
-            return Ok(());
+            let message = "an answer came to a step of the authentication that was not taken";
+            return Err(Error::new(ErrorKind::Protocol, message));
         };
         drop(inner);
         // keys are derived here, which takes a while: without the lock

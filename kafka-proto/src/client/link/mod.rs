@@ -7,6 +7,8 @@
 //! A link has one error, which ends it: everything in flight learns whether it had left for the socket. Dropping either
 //! half is such an end.
 
+#[cfg(all(test, not(loom)))]
+mod deadline_tests;
 mod inbound;
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -522,6 +524,11 @@ impl Link {
 }
 
 impl Purpose {
+    /// Whether it is a step of SASL.
+    fn is_authentication(&self) -> bool {
+        matches!(self, Self::Mechanism | Self::Token | Self::RawToken)
+    }
+
     /// The connection ended before the answer.
     fn lose(self, link: &Arc<Link>, error: &Error, sent: bool) {
         match self {

@@ -20,7 +20,8 @@ impl Link {
             return;
         };
         let time = Duration::from_millis(ms).min(MOST);
-        let mut inner = self.inner.lock();
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
         let State::Ready(versions) = &inner.state else {
             return;
         };
@@ -36,10 +37,10 @@ impl Link {
             until.saturating_duration_since(at.max(now.instant))
         });
         inner.muted = Some(until);
-        let inner = &mut *inner;
         for request in inner.in_flight.iter_mut().chain(&mut inner.unanswered) {
             request.deadline += more;
         }
+        drop(guard);
         if let Some(inbox) = &self.common.inbox {
             inbox.tell(Note::Throttled(self.clone(), time));
         }
@@ -47,9 +48,8 @@ impl Link {
 }
 
 impl Inner {
-    /// Whether nothing may be sent now.
-    pub(super) fn is_muted(&mut self, now: Instant) -> bool {
+    /// Ends a pause whose time is over.
+    pub(super) fn unmute(&mut self, now: Instant) {
         self.muted = self.muted.filter(|until| *until > now);
-        self.muted.is_some()
     }
 }

@@ -218,7 +218,7 @@ impl Outbound {
         let later = |at: &Instant| self.polled_at.is_none_or(|polled| *at > polled);
         let parked = self.parked.iter().map(|(at, _)| *at);
         let own = parked.chain(self.fetch_at).filter(later).min();
-        earlier(own, self.link.deadline().filter(later))
+        earlier(own, self.link.deadline(later))
     }
 
     fn count_written(&mut self, n: usize) {
@@ -273,15 +273,18 @@ impl Outbound {
         if let Some(step) = auth_step(inner, now, tried) {
             return step;
         }
-        if let Some(versions) = versions.filter(|_| !inner.is_muted(now.instant)) {
+        if let Some(versions) = versions.filter(|_| inner.muted.is_none()) {
             if !inner.calls.is_empty() {
                 let count = inner.calls.len().min(CALLS);
                 self.calls.extend(inner.calls.drain(..count));
+                // in hand, and not in flight yet
+                inner.active = now.instant;
                 return Step::Calls(versions);
             }
             if inner.produces < PRODUCE_WINDOW {
                 self.working.extend(inner.ready.drain(..));
                 if !self.working.is_empty() {
+                    inner.active = now.instant;
                     return Step::Produce(versions);
                 }
             }
@@ -380,6 +383,8 @@ impl Outbound {
     }
 
     fn authenticate(&mut self, ask: Ask, expect: Expect, now: Now) {
+        // before the request, so that no answer can find nobody who expects it
+        self.link.inner.lock().auth = Auth::Sent(expect);
         let no_wait = std::time::Duration::ZERO;
         match ask {
             Ask::Mechanism(request, version) => {
@@ -406,10 +411,6 @@ impl Outbound {
                 };
                 self.enqueue(request, vec![length, token], true, now);
             }
-        }
-        let mut inner = self.link.inner.lock();
-        if let Auth::Busy = inner.auth {
-            inner.auth = Auth::Sent(expect);
         }
     }
 
@@ -700,11 +701,21 @@ impl Outbound {
             return request.purpose.lose(&self.link, &error, false);
         }
         inner.produces += usize::from(matches!(request.purpose, Purpose::Produce(_)));
+        // a broker that has paused us reads nothing meanwhile, and one answers in order: behind what may take long
+        if let Some(until) = inner.muted {
+            request.deadline += until.saturating_duration_since(now.instant);
+        }
+        if let Some(before) = inner.in_flight.back() {
+            request.deadline = request.deadline.max(before.deadline);
+        }
+        // a session that renews itself is no use of the connection
+        if !request.purpose.is_authentication() {
+            inner.active = now.instant;
+        }
         match answered {
             true => inner.in_flight.push_back(request),
             false => inner.unanswered.push_back(request),
         }
-        inner.active = now.instant;
         drop(inner);
         self.segments
             .extend(segments.into_iter().filter(|s| !s.is_empty()));
@@ -729,6 +740,7 @@ impl Link {
     /// Ends the link if a time-out has passed; resolves calls whose callers' time is over. Returns whether it has ended.
     fn check_deadlines(self: &Arc<Self>, now: Now) -> bool {
         let mut inner = self.inner.lock();
+        inner.unmute(now.instant);
         let config = &self.common.config;
         let error = match &inner.state {
             State::Closed(_) => return true,
@@ -789,8 +801,8 @@ impl Link {
         false
     }
 
-    /// The next time-out.
-    fn deadline(&self) -> Option<Instant> {
+    /// The next time-out of those that are `later`: one that waits for something else must not hide another.
+    fn deadline(&self, later: impl Fn(&Instant) -> bool) -> Option<Instant> {
         let inner = self.inner.lock();
         let setup = match inner.state {
             State::Greet(_) | State::Greeted(_) | State::Authenticate(_) => {
@@ -798,17 +810,17 @@ impl Link {
             }
             _ => None,
         };
-        let mut next = earlier(setup, inner.oldest().map(|request| request.deadline));
-        if let Some(session) = &inner.session {
-            match inner.auth {
-                Auth::Idle => next = earlier(next, Some(session.renew)),
-                Auth::Wanted => next = earlier(next, Some(session.ends)),
-                _ => {}
-            }
-        }
-        let next = earlier(next, inner.muted);
-        let nap = inner.naps.iter().map(|(at, _)| *at).min();
-        earlier(earlier(next, inner.soonest), nap)
+        let session = inner.session.as_ref().and_then(|session| match inner.auth {
+            Auth::Idle => Some(session.renew),
+            Auth::Wanted => Some(session.ends),
+            _ => None,
+        });
+        let naps = inner.naps.iter().map(|(at, _)| *at);
+        let fronts = [inner.in_flight.front(), inner.unanswered.front()];
+        let requests = fronts.into_iter().flatten().map(|r| r.deadline);
+        let others = [setup, session, inner.muted, inner.soonest];
+        let all = naps.chain(requests).chain(others.into_iter().flatten());
+        all.filter(later).min()
     }
 
     /// Tells who waits for a request without an answer that it has left whole; false once nobody is left.
