@@ -233,7 +233,7 @@ impl Dialer {
     }
 }
 
-/// Makes the pauses of two clients differ; nothing else depends on it.
+/// Makes the pauses of two clients differ, and the nonces of SASL. std has its keys from the system's source of randomness.
 fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }

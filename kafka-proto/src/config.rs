@@ -43,6 +43,8 @@ pub struct Config {
     pub(crate) dialing: Dialing,
     pub(crate) loggers: Loggers,
     pub(crate) sasl: Option<Sasl>,
+    /// Properties ask for SASL whose credentials come from elsewhere.
+    pub(crate) wants_sasl: bool,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<TlsConfig>,
 }
@@ -78,6 +80,7 @@ impl Config {
             dialing: Dialing::default(),
             loggers: Loggers::default(),
             sasl: None,
+            wants_sasl: false,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -255,6 +258,10 @@ impl Config {
         }
         if self.client_id.len() > i16::MAX as usize {
             return Err(ConfigError::new("client_id", "must be at most 32767 bytes"));
+        }
+        if self.wants_sasl && self.sasl.is_none() {
+            let reason = "OAUTHBEARER has no tokens: set `Sasl::oauth_bearer` after the properties";
+            return Err(ConfigError::new("sasl.mechanism", reason));
         }
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {

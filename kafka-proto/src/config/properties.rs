@@ -9,7 +9,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 #[cfg(feature = "tls")]
 use super::TlsConfig;
 use super::{Config, Sasl};
-use crate::{error::ConfigError, sasl::OauthBearer};
+use crate::{
+    error::ConfigError,
+    sasl::{OauthBearer, Scram, ScramHash},
+};
 
 impl Config {
     /// Reads the security settings of the Java client or of librdkafka, as they stand in a `client.properties`.
@@ -90,8 +93,9 @@ impl Config {
             }
         };
         if known {
-            if let Some(sasl) = given.sasl()? {
-                self = self.sasl(sasl);
+            match given.sasl()? {
+                Some(sasl) => self = self.sasl(sasl),
+                None => self.wants_sasl = true,
             }
         } else {
             given.refuse("sasl.", "`security.protocol` is without SASL")?;
@@ -186,6 +190,16 @@ impl Given {
         if mechanism == "OAUTHBEARER" {
             return Ok(jaas.map(|jaas| jaas.unsecured()).transpose()?.flatten());
         }
+        let known: &[_] = match mechanism.starts_with("SCRAM-") {
+            true => &["username", "password", "tokenauth"],
+            false => &["username", "password"],
+        };
+        if let Some(jaas) = &jaas
+            && let Some((name, _)) = jaas.options.iter().find(|(n, _)| !known.contains(&&**n))
+        {
+            let reason = format!("the option {name} is not known for {mechanism}");
+            return Err(ConfigError::new("sasl.jaas.config", reason));
+        }
         let of_jaas = |name: &str| jaas.as_ref().and_then(|jaas| jaas.option(name));
         let missing = |name, option| {
             let reason = format!("there is neither it nor {option} in `sasl.jaas.config`");
@@ -197,7 +211,11 @@ impl Given {
         let password = password
             .or_else(|| of_jaas("password"))
             .ok_or_else(|| missing("sasl.password", "password"))?;
+        let is_token = of_jaas("tokenauth").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        let token = |hash| Sasl::mechanism(Scram::delegation_token(hash, &*user, &*password));
         let (sasl, module) = match mechanism.as_str() {
+            "SCRAM-SHA-256" if is_token => (token(ScramHash::Sha256), "ScramLoginModule"),
+            "SCRAM-SHA-512" if is_token => (token(ScramHash::Sha512), "ScramLoginModule"),
             "PLAIN" => (Sasl::plain(user, password)?, "PlainLoginModule"),
             "SCRAM-SHA-256" => (Sasl::scram_sha256(user, password), "ScramLoginModule"),
             "SCRAM-SHA-512" => (Sasl::scram_sha512(user, password), "ScramLoginModule"),
@@ -476,6 +494,37 @@ mod tests {
             assert!(shown.contains("Sasl(SCRAM-SHA-256)"), "{shown}");
             assert!(!shown.contains("s=e;c"), "{shown}");
         }
+    }
+
+    #[test]
+    fn options_of_a_login_are_known_or_refused_and_tokens_come_from_somewhere() {
+        let with = |mechanism: &'static str, options: &str| {
+            let jaas = format!("{SCRAM} username=\"u\" password=\"p\" {options};");
+            Config::from_properties([
+                ("security.protocol", "SASL_PLAINTEXT"),
+                ("sasl.mechanism", mechanism),
+                ("sasl.jaas.config", &jaas),
+            ])
+        };
+        with("SCRAM-SHA-512", "tokenauth=\"true\"").expect("a delegation token");
+        for wrong in ["tokenAuth=\"true\"", "serviceName=\"kafka\""] {
+            let error = with("SCRAM-SHA-512", wrong).expect_err("unknown");
+            assert_eq!(error.field(), "sasl.jaas.config");
+        }
+        let oauth = [
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+        ];
+        let config = Config::from_properties(oauth).expect("a provider may come");
+        assert_eq!(
+            config.check().expect_err("none came").field(),
+            "sasl.mechanism"
+        );
+        let bearer = OauthBearer::new("token").expect("a token");
+        config
+            .sasl(Sasl::mechanism(bearer))
+            .check()
+            .expect("one did");
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct TlsConfig {
     server_name: Option<ServerName<'static>>,
     /// Made by the first client and shared by clones, for the sake of resumption.
     made: Arc<OnceLock<Result<Arc<ClientConfig>, ConfigError>>>,
+    /// The configuration is the user's, whole.
+    given: bool,
 }
 
 #[derive(Clone)]
@@ -78,13 +80,21 @@ impl TlsConfig {
             identity: None,
             provider: None,
             server_name: None,
+            given: false,
             made: Arc::default(),
         }
     }
 
-    /// Takes a configuration of rustls as it is: any roots, verifier, resolver of certificates or provider.
-    pub fn from_client_config(config: Arc<ClientConfig>) -> Self {
+    /// Takes a configuration of rustls as it is: any roots, verifier, resolver of certificates or provider. Setting one of
+    /// these on top is an error where the configuration is first used, since it would put the others aside.
+    ///
+    /// Its `max_fragment_size` is not used: what has left is counted in records of the common size.
+    pub fn from_client_config(mut config: Arc<ClientConfig>) -> Self {
+        if config.max_fragment_size.is_some() {
+            Arc::make_mut(&mut config).max_fragment_size = None;
+        }
         Self {
+            given: true,
             made: Arc::new(OnceLock::from(Ok(config))),
             ..Self::new()
         }
@@ -222,6 +232,10 @@ impl TlsConfig {
     }
 
     fn make(&self) -> Result<ClientConfig, ConfigError> {
+        if self.given {
+            let reason = "roots, certificates and providers are part of what `from_client_config` was given: set them there";
+            return Err(ConfigError::new("tls", reason));
+        }
         let wrong = |e: rustls::Error| ConfigError::new("tls", e.to_string());
         let provider = match &self.provider {
             Some(provider) => provider.clone(),
@@ -289,7 +303,11 @@ fn certificates(
             field,
             "there is no certificate in PEM form",
         )),
-        Err(e) => Err(ConfigError::new(field, format!("this is no PEM: {e:?}"))),
+        // what is wrong with it would show the text, which may hold a key
+        Err(_) => Err(ConfigError::new(
+            field,
+            "this is no PEM: each part begins and ends with a line of its own, by real line breaks",
+        )),
     }
 }
 
@@ -345,4 +363,37 @@ fn no_provider() -> ConfigError {
         "this CPU lacks instructions that the built-in cryptography (graviola) needs: build with the feature `tls-ring`, or \
          give a provider of your own",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Properties files and environments often hold a PEM without its line breaks.
+    #[test]
+    fn a_pem_that_cannot_be_read_is_not_shown() {
+        let one_line = "-----BEGIN PRIVATE KEY-----\\nSECRETSECRET\\n-----END PRIVATE KEY-----\\n";
+        let refused = [
+            TlsConfig::new().client_auth_pem(one_line, one_line),
+            TlsConfig::new().roots_pem(one_line),
+        ];
+        let bytes = format!("{:?}", b"SECRET");
+        for error in refused.map(|r| r.expect_err("no PEM")) {
+            let text = error.to_string();
+            assert!(text.contains("line breaks"), "{text}");
+            assert!(!text.contains("SECRET") && !text.contains(bytes.trim_matches(['[', ']'])));
+        }
+    }
+
+    #[test]
+    fn a_whole_configuration_is_not_put_aside_by_a_part_and_counts_common_records() {
+        let mut whole = TlsConfig::new().make().expect("a provider");
+        whole.max_fragment_size = Some(1024);
+        let whole = TlsConfig::from_client_config(Arc::new(whole));
+        let config = whole.client_config().expect("as it was given");
+        assert_eq!(config.max_fragment_size, None);
+        let provider = default_provider().expect("a provider");
+        let error = whole.crypto_provider(provider).client_config();
+        assert_eq!(error.expect_err("a part of it").field(), "tls");
+    }
 }
