@@ -172,18 +172,31 @@ pub(crate) fn spawn_loops(
 async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, clock: Arc<dyn Clock>) {
     let mut write = pin!(write);
     let mut timer = Timer::default();
+    // a stream of the user's may have a buffer
+    let mut unflushed = false;
     poll_fn(|cx| {
         for _ in 0..TURN {
             match outbound.poll(clock.now(), cx) {
                 Poll::Ready(false) => return Poll::Ready(()),
                 Poll::Ready(true) => match poll_write(&mut outbound, write.as_mut(), cx) {
-                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Ok(())) => {
+                        unflushed = true;
+                        continue;
+                    }
                     Poll::Ready(Err(error)) => {
                         outbound.failed(error);
                         return Poll::Ready(());
                     }
                     // a peer that takes nothing must not keep what is closed
                     Poll::Pending if outbound.poll_closed(cx).is_ready() => {
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => {}
+                },
+                Poll::Pending if unflushed => match write.as_mut().poll_flush(cx) {
+                    Poll::Ready(Ok(())) => unflushed = false,
+                    Poll::Ready(Err(error)) => {
+                        outbound.failed(error);
                         return Poll::Ready(());
                     }
                     Poll::Pending => {}

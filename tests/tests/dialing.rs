@@ -538,3 +538,17 @@ fn settled(wanted: Option<(usize, usize)>) -> (usize, usize) {
         thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// A stream of the user's may keep what is written until it is flushed.
+#[tokio::test]
+async fn a_stream_with_a_buffer_is_flushed() {
+    let server = broker();
+    let stream = tokio::net::TcpStream::connect(server.bootstrap()).await;
+    let stream = tokio::io::BufStream::new(stream.expect("the broker"));
+    let conn = kafka_client_tokio::Dialer::new().over(stream, "", 0);
+    let conn = conn.expect("a connection");
+    conn.set_deadline(Some(Instant::now() + Duration::from_secs(20)));
+    conn.request(MetadataRequest::default())
+        .await
+        .expect("an answer");
+}
