@@ -73,19 +73,18 @@ impl Admin {
             })];
         });
         let response = self.client.call_broker(self.node, request).map_err(fault)?;
-        let found = response.topics.iter().flat_map(|t| &t.partitions);
-        let end =
-            |p: &kafka_client_blocking::api::list_offsets::ListOffsetsPartitionResponse| match p
-                .error_code
-            {
-                0 => Ok(p.offset),
-                code => Err(format!("topic {topic}: error {code}")),
-            };
-        let ends: Vec<_> = found.map(end).collect::<Result<_, _>>()?;
-        match ends.len() == partitions as usize {
-            true => Ok(ends),
-            false => Err(format!("topic {topic}: {} partitions answer", ends.len())),
+        // a broker answers in an order of its own
+        let mut ends = vec![None; partitions as usize];
+        for p in response.topics.iter().flat_map(|t| &t.partitions) {
+            if p.error_code != 0 {
+                return Err(format!("topic {topic}: error {}", p.error_code));
+            }
+            if let Some(end) = ends.get_mut(p.partition_index as usize) {
+                *end = Some(p.offset);
+            }
         }
+        let all: Option<Vec<_>> = ends.into_iter().collect();
+        all.ok_or_else(|| format!("topic {topic}: not every partition answers"))
     }
 
     /// Adds up the digests of all values in a topic.
