@@ -236,6 +236,10 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes the timer thread: there is an earlier deadline, or it is to end.
     timer: Condvar,
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(dead_code, reason = "nothing lies over a socket then")
+    )]
     cover: Cover,
 }
 
@@ -243,7 +247,7 @@ struct Shared {
 #[cfg(feature = "tls")]
 type Cover = Option<Tls>;
 #[cfg(not(feature = "tls"))]
-type Cover = ();
+type Cover = Option<std::convert::Infallible>;
 
 #[derive(Debug)]
 struct State {
