@@ -177,6 +177,9 @@ impl Conn {
     ///
     /// Obeys both deadlines. Dropping the future gives up the answer only.
     ///
+    /// From version 13 on, Produce and Fetch name topics by id and carry no name: with a name, ask by
+    /// [`request_at`](Self::request_at) in version 12.
+    ///
     /// # Errors
     ///
     /// The broker does not know the API or a field that is set, a deadline passed, or the connection ended. Error codes
