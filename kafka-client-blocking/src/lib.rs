@@ -194,6 +194,7 @@ mod dial;
 mod engine;
 #[cfg(not(loom))]
 mod io;
+#[cfg(not(loom))]
 mod opening;
 #[cfg(not(loom))]
 mod reader;
