@@ -302,6 +302,10 @@ impl Outbound {
                 cx.waker().wake_by_ref();
             }
         }
+        if inner.soonest.is_some_and(|at| at <= now.instant) {
+            // moved into the past after it was looked at: no timer will tell
+            cx.waker().wake_by_ref();
+        }
         // registered under the lock that guards everything looked at, so that no wake is lost
         if !inner
             .waker
