@@ -16,7 +16,7 @@ use crate::{
         api_versions::{ApiVersion, ApiVersionsResponse},
         list_groups::ListGroupsRequest,
     },
-    client::call::Call,
+    client::call::{Call, Terms},
     machine::Now,
     wire,
 };
@@ -146,6 +146,30 @@ fn loom_every_call_resolves_when_a_half_is_dropped() {
             thread::spawn(move || block_on(ask(&asker)).expect_err("nobody answers").kind());
         drop(outbound);
         assert_eq!(caller.join().expect("no panic"), ErrorKind::Closed);
+        drop(inbound);
+    });
+}
+
+/// A deadline that moves while the write loop goes to sleep is looked at.
+#[test]
+fn loom_a_call_in_flight_ends_at_a_deadline_that_moves() {
+    loom::model(|| {
+        let now = now();
+        let (link, mut outbound, inbound) = link(now);
+        let request = ListGroupsRequest::default();
+        let (submitted, call) = Submitted::on_terms(request, Terms::default(), Side::Read);
+        link.submit(submitted);
+        write_all(&mut outbound, now);
+        let mover = link.clone();
+        let caller = thread::spawn(move || {
+            mover.set_deadlines(|d| d.read = Some(now.instant));
+            let error = block_on(call).expect_err("nobody answers");
+            mover.close(&Error::closed());
+            error.kind()
+        });
+        // it ends when the caller has its error: one that is not woken by the move is a deadlock
+        assert!(!block_on(std::future::poll_fn(|cx| outbound.poll(now, cx))));
+        assert_eq!(caller.join().expect("no panic"), ErrorKind::TimedOut);
         drop(inbound);
     });
 }
