@@ -385,6 +385,12 @@ fn peers_that_are_not_kafka_are_named_for_what_they_are(way: Way) {
             ErrorKind::Protocol,
             "an answer to request",
         ),
+        // nobody has said who he is yet: a megabyte is more than enough
+        (
+            &[0, 32, 0, 0, 0, 0, 0, 0],
+            ErrorKind::Protocol,
+            "2097152 bytes is announced, 1048576 are allowed",
+        ),
     ] {
         let other = Listener::start(move |mut stream| {
             let _ = stream.write_all(answer);

@@ -13,166 +13,208 @@ use crate::{
         api_versions::{ApiVersion, ApiVersionsResponse},
         list_groups::ListGroupsRequest,
     },
+    client::{Call, call::Terms},
+    config::Sasl,
     machine::handshake::Handshake,
 };
 
 #[derive(Debug)]
 struct Still(Now);
+
 impl Clock for Still {
     fn now(&self) -> Now {
         self.0
     }
 }
 
-fn ready(now: Now) -> (Arc<Link>, Outbound, Inbound) {
-    let config = Config::without_brokers();
-    let common = Arc::new(Common {
-        fetch_ledger: Ledger::new(config.fetch_buffer),
-        random: Lock::new(Random::new(1)),
-        inbox: None,
-        clock: Arc::new(Still(now)),
-        config: config.sasl(crate::config::Sasl::plain("a", "b").expect("credentials")),
-    });
-    let (link, outbound, inbound) = Link::new(Kind::General, "peer".into(), "peer", common, 0, now);
-    let response = ApiVersionsResponse::build(|r| {
-        r.api_keys = [
+/// A link whose set-up is over, and the moment at which it is.
+struct World {
+    begin: Instant,
+    link: Arc<Link>,
+    outbound: Outbound,
+    inbound: Inbound,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Now {
+            instant: Instant::now(),
+            unix_ms: 0,
+        };
+        let config = Config::without_brokers();
+        let common = Arc::new(Common {
+            fetch_ledger: Ledger::new(config.fetch_buffer),
+            random: Lock::new(Random::new(1)),
+            inbox: None,
+            clock: Arc::new(Still(now)),
+            config: config.sasl(Sasl::plain("a", "b").expect("credentials")),
+        });
+        let (link, outbound, inbound) =
+            Link::new(Kind::General, "peer".into(), "peer", common, 0, now);
+        let known = [
             ApiKey::ApiVersions,
             ApiKey::ListGroups,
             ApiKey::Fetch,
             ApiKey::SaslHandshake,
             ApiKey::SaslAuthenticate,
-        ]
-        .map(|api| {
-            ApiVersion::build(|v| (v.api_key, v.max_version) = (api as i16, *api.versions().end()))
-        })
-        .into();
-    });
-    let Ok(Handshake::Done(v)) = ExpectVersions::new(0).handle(&response) else {
-        panic!("done")
-    };
-    link.inner.lock().state = State::Ready(Arc::new(v));
-    (link, outbound, inbound)
-}
+        ];
+        let response = ApiVersionsResponse::build(|r| {
+            let range = |api: ApiKey| {
+                let last = *api.versions().end();
+                ApiVersion::build(|v| (v.api_key, v.max_version) = (api as i16, last))
+            };
+            r.api_keys = known.map(range).into();
+        });
+        let Ok(Handshake::Done(versions)) = ExpectVersions::new(0).handle(&response) else {
+            panic!("versions are all there is to the handshake")
+        };
+        link.inner.lock().state = State::Ready(Arc::new(versions));
+        Self {
+            begin: now.instant,
+            link,
+            outbound,
+            inbound,
+        }
+    }
 
-fn drain(outbound: &mut Outbound) {
-    let mut slices = [io::IoSlice::new(&[]); 8];
-    let count = outbound.slices(&mut slices);
-    let n = slices[..count].iter().map(|s| s.len()).sum();
-    outbound.consume(n);
+    /// So many seconds after the beginning.
+    fn at(&self, seconds: u64) -> Now {
+        Now {
+            instant: self.begin + Duration::from_secs(seconds),
+            unix_ms: 0,
+        }
+    }
+
+    /// Has the session be renewed then.
+    fn renew_at(&self, seconds: u64) {
+        self.link.inner.lock().session = Some(Session {
+            renew: self.at(seconds).instant,
+            ends: self.at(100).instant,
+            late: None,
+        });
+    }
+
+    fn ask(&self, extra: u64) -> Call<ListGroupsRequest> {
+        let terms = Terms {
+            highest: 0,
+            extra: Duration::from_secs(extra),
+            ..Terms::default()
+        };
+        let (submitted, call) = Submitted::on_terms(ListGroupsRequest::default(), terms, Side::Own);
+        self.link.submit(submitted);
+        call
+    }
+
+    fn poll(&mut self, seconds: u64) -> Poll<bool> {
+        let now = self.at(seconds);
+        self.outbound
+            .poll(now, &mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Seconds until the next time-out, from the beginning.
+    fn deadline(&self) -> Option<u64> {
+        let at = self.outbound.deadline();
+        at.map(|at| at.duration_since(self.begin).as_secs())
+    }
+
+    /// The socket takes everything.
+    fn write(&mut self) {
+        let mut slices = [io::IoSlice::new(&[]); 8];
+        let count = self.outbound.slices(&mut slices);
+        let n = slices[..count].iter().map(|s| s.len()).sum();
+        self.outbound.consume(n);
+    }
+
+    /// An answer to a request of version 0 or 1 whose header is the correlation id alone.
+    fn answer(&mut self, correlation: i32, body: &[u8], seconds: u64) -> Result<bool, Error> {
+        let length = 4 + body.len() as i32;
+        let frame = [&length.to_be_bytes(), &correlation.to_be_bytes(), body].concat();
+        self.inbound.space()[..frame.len()].copy_from_slice(&frame);
+        let now = self.at(seconds);
+        self.inbound.filled(frame.len(), now)
+    }
 }
 
 #[test]
 fn a_renewal_that_falls_due_while_the_socket_is_full_hides_no_time_out() {
-    let now = Now {
-        instant: Instant::now(),
-        unix_ms: 0,
-    };
-    let s = |n| Now {
-        instant: now.instant + Duration::from_secs(n),
-        unix_ms: 0,
-    };
-    let (link, mut out, _inb) = ready(now);
-    link.inner.lock().session = Some(Session {
-        renew: s(10).instant,
-        ends: s(100).instant,
-        late: None,
-    });
-    let (submitted, _call) = Submitted::call(ListGroupsRequest::default(), i16::MAX, None);
-    link.submit(submitted);
-    let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(out.poll(now, &mut cx), Poll::Ready(true)); // the socket takes nothing
-    assert_eq!(out.deadline(), Some(s(10).instant));
-    assert_eq!(out.poll(s(10), &mut cx), Poll::Ready(true));
-    assert_eq!(out.deadline(), Some(s(30).instant), "the request time-out");
+    let mut world = World::new();
+    world.renew_at(10);
+    let _call = world.ask(0);
+    assert_eq!(world.poll(0), Poll::Ready(true));
+    assert_eq!(world.deadline(), Some(10));
+    // the socket has taken nothing
+    assert_eq!(world.poll(10), Poll::Ready(true));
+    assert_eq!(world.deadline(), Some(30), "the request time-out");
 }
 
 #[test]
 fn a_pause_that_ends_while_the_socket_is_full_hides_no_time_out() {
-    let now = Now {
-        instant: Instant::now(),
-        unix_ms: 0,
-    };
-    let s = |n| Now {
-        instant: now.instant + Duration::from_secs(n),
-        unix_ms: 0,
-    };
-    let (link, mut out, _inb) = ready(now);
-    let (submitted, _call) = Submitted::call(ListGroupsRequest::default(), i16::MAX, None);
-    link.submit(submitted);
-    let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(out.poll(now, &mut cx), Poll::Ready(true)); // the socket takes nothing
-    link.mute(5000, now);
-    assert_eq!(out.deadline(), Some(s(5).instant));
-    assert_eq!(out.poll(s(5), &mut cx), Poll::Ready(true));
-    assert_eq!(out.deadline(), Some(s(35).instant), "the request time-out");
+    let mut world = World::new();
+    let _call = world.ask(0);
+    assert_eq!(world.poll(0), Poll::Ready(true));
+    world.link.mute(5_000, world.at(0));
+    assert_eq!(world.deadline(), Some(5));
+    assert_eq!(world.poll(5), Poll::Ready(true));
+    assert_eq!(world.deadline(), Some(35), "the request time-out");
 }
 
 #[test]
 fn a_renewal_during_a_pause_has_a_time_out_after_it() {
-    let now = Now {
-        instant: Instant::now(),
-        unix_ms: 0,
-    };
-    let s = |n| Now {
-        instant: now.instant + Duration::from_secs(n),
-        unix_ms: 0,
-    };
-    let (link, mut out, _inb) = ready(now);
-    link.inner.lock().session = Some(Session {
-        renew: s(1).instant,
-        ends: s(100).instant,
-        late: None,
-    });
-    let mut cx = Context::from_waker(Waker::noop());
-    link.mute(5000, now);
-    assert_eq!(out.poll(now, &mut cx), Poll::Pending);
-    assert_eq!(out.poll(s(1), &mut cx), Poll::Ready(true)); // SaslHandshake
-    drain(&mut out);
-    assert_eq!(out.poll(s(1), &mut cx), Poll::Pending);
-    assert_eq!(out.poll(s(5), &mut cx), Poll::Pending);
-    // sent at 1 s, read after the pause
-    assert_eq!(
-        out.deadline(),
-        Some(s(35).instant),
-        "the time-out of SaslHandshake"
-    );
+    let mut world = World::new();
+    world.renew_at(1);
+    world.link.mute(5_000, world.at(0));
+    assert_eq!(world.poll(0), Poll::Pending);
+    assert_eq!(world.poll(1), Poll::Ready(true), "SaslHandshake");
+    world.write();
+    assert_eq!(world.poll(1), Poll::Pending);
+    assert_eq!(world.poll(5), Poll::Pending);
+    // sent at 1 s, and read after the pause
+    assert_eq!(world.deadline(), Some(35));
 }
 
 #[test]
 fn a_request_behind_one_that_may_take_long_has_as_long() {
-    let now = Now {
-        instant: Instant::now(),
-        unix_ms: 0,
-    };
-    let s = |n| Now {
-        instant: now.instant + Duration::from_secs(n),
-        unix_ms: 0,
-    };
-    let (link, mut out, mut inb) = ready(now);
-    link.inner.lock().session = Some(Session {
-        renew: s(1).instant,
-        ends: s(100).instant,
-        late: None,
-    });
-    let mut cx = Context::from_waker(Waker::noop());
-    // a request that the broker holds for up to 60 s (JoinGroup, Fetch with a long max_wait)
-    let (submitted, _call) = Submitted::call(ListGroupsRequest::default(), 0, None);
-    link.submit(submitted);
-    assert_eq!(out.poll(now, &mut cx), Poll::Ready(true));
-    drain(&mut out);
-    link.inner.lock().in_flight[0].deadline = s(90).instant;
-    assert_eq!(out.poll(s(1), &mut cx), Poll::Ready(true)); // SaslHandshake behind it
-    drain(&mut out);
-    assert_eq!(out.poll(s(1), &mut cx), Poll::Pending);
-    // the long one is answered at 45 s, in good time; its caller sends the next at once
-    let body = [0u8, 0, 0, 0, 0, 0];
-    let mut frame = 10i32.to_be_bytes().to_vec();
-    frame.extend_from_slice(&0i32.to_be_bytes());
-    frame.extend_from_slice(&body);
-    inb.space()[..frame.len()].copy_from_slice(&frame);
-    assert!(inb.filled(frame.len(), s(45)).expect("an answer"));
-    let (submitted, _call2) = Submitted::call(ListGroupsRequest::default(), 0, None);
-    link.submit(submitted);
-    let polled = out.poll(s(45), &mut cx);
-    assert_eq!(polled, Poll::Pending);
+    let mut world = World::new();
+    world.renew_at(1);
+    let _long = world.ask(60);
+    assert_eq!(world.poll(0), Poll::Ready(true));
+    world.write();
+    assert_eq!(world.poll(1), Poll::Ready(true), "SaslHandshake behind it");
+    world.write();
+    assert_eq!(world.poll(1), Poll::Pending);
+    // the long one is answered in good time; its caller sends the next at once
+    world.answer(0, &[0; 6], 45).expect("taken");
+    let _next = world.ask(0);
+    assert_eq!(world.poll(45), Poll::Pending);
+    assert!(world.link.error().is_none());
+}
+
+#[test]
+fn a_session_that_renews_itself_is_no_use_of_the_connection() {
+    let mut world = World::new();
+    let _call = world.ask(0);
+    assert_eq!(world.poll(0), Poll::Ready(true));
+    world.write();
+    world.answer(0, &[0; 6], 1).expect("taken");
+    assert_eq!(world.link.idle_since(), Some(world.at(1).instant));
+    world.renew_at(20);
+    assert_eq!(world.poll(20), Poll::Ready(true), "SaslHandshake");
+    world.write();
+    assert_eq!(world.link.idle_since(), None, "it waits for an answer");
+    // no error, no mechanisms
+    world.answer(1, &[0; 6], 21).expect("taken");
+    assert_eq!(world.poll(21), Poll::Ready(true), "SaslAuthenticate");
+    assert_eq!(world.link.inner.lock().active, world.at(1).instant);
+}
+
+#[test]
+fn an_answer_to_a_step_of_sasl_that_was_not_taken_ends_the_link() {
+    let mut world = World::new();
+    world.renew_at(1);
+    assert_eq!(world.poll(1), Poll::Ready(true), "SaslHandshake");
+    world.write();
+    world.link.inner.lock().auth = Auth::Idle;
+    let error = world.answer(0, &[0; 6], 2).expect_err("nobody expects it");
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(world.link.error().is_some());
 }

@@ -41,9 +41,7 @@ pub struct Inbound {
     frames: Frames,
     /// Makes plaintext of what is read, where there is TLS.
     open: Option<Open>,
-    /// Answers without a header may come.
-    may_be_raw: bool,
-    /// The set-up is over: answers may be as large as the settings allow.
+    /// The set-up is over: answers have headers, and may be as large as the settings allow.
     is_ready: bool,
     resolved: Vec<Resolved<Ranged>>,
 }
@@ -63,7 +61,6 @@ impl Inbound {
         let frames = Frames::new(link.common.config.max_frame.min(EARLY_FRAME));
         Self {
             is_ready: false,
-            may_be_raw: link.common.config.sasl.is_some(),
             link,
             frames,
             open,
@@ -158,13 +155,16 @@ impl Inbound {
     /// Takes the frames that have arrived.
     fn split(&mut self, now: Now) -> Result<bool, Error> {
         loop {
-            if self.may_be_raw {
+            if !self.is_ready {
                 let inner = self.link.inner.lock();
                 let first = inner.in_flight.front();
                 let raw = first.is_some_and(|r| matches!(r.purpose, Purpose::RawToken));
-                self.may_be_raw = !matches!(inner.state, State::Ready(_));
+                self.is_ready = matches!(inner.state, State::Ready(_));
                 drop(inner);
                 self.frames.allow_empty(raw);
+                if self.is_ready {
+                    self.frames.limit(self.link.common.config.max_frame);
+                }
             }
             let frame = match self.frames.poll_frame() {
                 Ok(Some(frame)) => frame,
@@ -173,10 +173,6 @@ impl Inbound {
             };
             if let Err(error) = self.handle_frame(frame, now) {
                 return Err(self.broken(error));
-            }
-            if !self.is_ready && self.link.versions().is_some() {
-                self.is_ready = true;
-                self.frames.limit(self.link.common.config.max_frame);
             }
         }
     }

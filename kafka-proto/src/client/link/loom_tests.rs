@@ -173,3 +173,19 @@ fn loom_a_call_in_flight_ends_at_a_deadline_that_moves() {
         drop(inbound);
     });
 }
+
+/// So is a sleeper who lies down when his time is over already.
+#[test]
+fn loom_a_sleeper_whose_time_is_over_gets_up() {
+    loom::model(|| {
+        let now = now();
+        let (link, mut outbound, inbound) = link(now);
+        let sleeper = thread::spawn(move || {
+            block_on(link.sleep_until(now.instant));
+            link.close(&Error::closed());
+        });
+        assert!(!block_on(std::future::poll_fn(|cx| outbound.poll(now, cx))));
+        sleeper.join().expect("no panic");
+        drop(inbound);
+    });
+}

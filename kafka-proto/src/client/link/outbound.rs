@@ -302,8 +302,8 @@ impl Outbound {
                 cx.waker().wake_by_ref();
             }
         }
-        if inner.soonest.is_some_and(|at| at <= now.instant) {
-            // moved into the past after it was looked at: no timer will tell
+        if inner.is_overdue(now.instant) {
+            // due since it was looked at: nobody could be woken for it, and no timer will tell
             cx.waker().wake_by_ref();
         }
         // registered under the lock that guards everything looked at, so that no wake is lost
@@ -847,6 +847,12 @@ impl Link {
 }
 
 impl Inner {
+    /// Whether a caller's time is over, or a sleeper's.
+    fn is_overdue(&self, now: Instant) -> bool {
+        let naps = self.naps.iter().map(|(at, _)| *at);
+        naps.chain(self.soonest).any(|at| at <= now)
+    }
+
     /// The request that has been under way the longest.
     fn oldest(&self) -> Option<&InFlight> {
         let fronts = [self.in_flight.front(), self.unanswered.front()];
