@@ -3,6 +3,9 @@
 //! Driven by one loop, so that no lock stands around its machines. Handles and links reach it by notes; it answers by
 //! giving queues and cursors their links. It never dials: it asks for a [`Dial`].
 
+mod links;
+mod partitions;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -22,12 +25,10 @@ use super::{
 };
 use crate::{
     api::{ApiKey, init_producer_id::InitProducerIdResponse, metadata::MetadataResponse},
-    config::{Address, Dialing, Source, StartOffset},
+    config::{Address, Dialing},
     error::{Error, ErrorCode, ErrorKind, Outcome, Scope},
     event::Event,
-    machine::{
-        Now, backoff, cluster::Cluster, earlier, handshake::ExpectVersions, rate::RateLimit,
-    },
+    machine::{Now, cluster::Cluster, earlier, rate::RateLimit},
     wire,
 };
 
@@ -336,30 +337,6 @@ impl Control {
         }
     }
 
-    /// Closes connections that nothing needs, and sees when to look again. Brokers close them too, a little later, and
-    /// what is sent at that moment is lost.
-    fn close_idle(&mut self, now: Now) {
-        self.idle_at = None;
-        let Some(limit) = self.common.config.idle_timeout else {
-            return;
-        };
-        let mut idle_at = None;
-        self.links.retain(|key, entry| {
-            if matches!(key, Key::Fetch(..)) {
-                return true;
-            }
-            let since = entry.link.idle_since().unwrap_or(now.instant);
-            let is_idle = since + limit <= now.instant;
-            if is_idle {
-                entry.link.close(&Error::closed());
-            } else {
-                idle_at = earlier(idle_at, Some(since + limit));
-            }
-            !is_idle
-        });
-        self.idle_at = idle_at;
-    }
-
     /// Looks at the deadlines of queues that have something unresolved, and lets go of the others.
     fn watch(&mut self, now: Now) {
         self.watch_at = None;
@@ -431,78 +408,6 @@ impl Control {
         }
     }
 
-    /// Gives a queue the link of its leader; `false` while there is none.
-    fn house(&mut self, generation: u64, queue: &Arc<PartitionQueue>, now: Now) -> bool {
-        let mut inner = queue.inner.lock();
-        if inner.queue.is_empty() || inner.queue.in_flight() > 0 {
-            // nothing is left; or what is on the old link comes back first, and the queue with it
-            inner.orphaned = false;
-            return true;
-        }
-        drop(inner);
-        if generation > self.generation {
-            return false;
-        }
-        let Some((broker, _)) = self.cluster.leader(&queue.topic, queue.partition) else {
-            self.cluster.refresh();
-            return false;
-        };
-        let Some(link) = self.link_to(Key::Produce(broker), broker, || Kind::Produce, now) else {
-            let Some(error) = self.refusal(broker, now) else {
-                return false;
-            };
-            queue.inner.lock().orphaned = false;
-            queue.fail(&error.with_outcome(Outcome::NotWritten));
-            return true;
-        };
-        let topic_id = self
-            .cluster
-            .topic(&queue.topic)
-            .map(|t| t.id)
-            .unwrap_or_default();
-        let mut inner = queue.inner.lock();
-        inner.orphaned = false;
-        inner.listed = false;
-        inner.topic_id = topic_id;
-        inner.link = Some(link);
-        let then = queue.list(&mut inner);
-        drop(inner);
-        queue.then(then);
-        true
-    }
-
-    /// Gives a cursor the fetch link of its leader; `false` while there is none.
-    fn place(&mut self, generation: u64, shelf: &Arc<Shelf>, cell: &Arc<Cell>, now: Now) -> bool {
-        if shelf.is_closed() {
-            return true;
-        }
-        if generation > self.generation {
-            return false;
-        }
-        let Some((broker, partition)) = self.cluster.leader(&cell.topic, cell.partition) else {
-            self.cluster.refresh();
-            return false;
-        };
-        let kind = || Kind::Fetch(shelf.clone());
-        let Some(link) = self.link_to(Key::Fetch(shelf.id, broker), broker, kind, now) else {
-            return false;
-        };
-        let mut inner = cell.inner.lock();
-        inner.topic_id = self
-            .cluster
-            .topic(&cell.topic)
-            .map(|t| t.id)
-            .unwrap_or_default();
-        inner.cursor.assign(partition.epoch);
-        inner.link = Some(link.clone());
-        drop(inner);
-        let adopted = link.adopt(cell);
-        if !adopted {
-            cell.inner.lock().link = None;
-        }
-        adopted
-    }
-
     /// The link for a call, if one is ready.
     fn route(&mut self, target: Target, now: Now) -> Option<Arc<Link>> {
         match target {
@@ -531,271 +436,6 @@ impl Control {
         }
         self.link_to(Key::General(id), id, || Kind::General, now)
             .filter(|link| link.versions().is_some())
-    }
-
-    /// A ready general link to anybody; dials the next candidate if there is none and none is being made.
-    fn any_link(&mut self, now: Now) -> Option<Arc<Link>> {
-        let general = |key: &Key| matches!(key, Key::Seed(_) | Key::General(_));
-        let ready = self
-            .links
-            .iter()
-            .find(|(key, entry)| general(key) && entry.ready);
-        if let Some((_, entry)) = ready {
-            return Some(entry.link.clone());
-        }
-        if self.links.keys().any(general) || self.is_ending() {
-            return None;
-        }
-        // brokers that are known first; when none of them answers, those that the user named (KIP-899, KIP-1102)
-        let known = self
-            .cluster
-            .brokers()
-            .map(|(id, address)| (Key::General(id), address.clone()));
-        let seeds = self
-            .common
-            .config
-            .bootstrap
-            .iter()
-            .map(|address| (Key::Seed(address.clone()), address.clone()));
-        let candidates: Vec<_> = known.chain(seeds).collect();
-        for turn in 0..candidates.len() {
-            let at = (self.next_candidate + turn) % candidates.len();
-            let (key, address) = &candidates[at];
-            if !self.is_pausing(address, now) {
-                self.next_candidate = at + 1;
-                self.dial(key.clone(), address.clone(), Kind::General, now);
-                return None;
-            }
-        }
-        None
-    }
-
-    /// The link under `key`, ready or being made; makes it unless its address is in a pause.
-    fn link_to(
-        &mut self,
-        key: Key,
-        broker: i32,
-        kind: impl FnOnce() -> Kind,
-        now: Now,
-    ) -> Option<Arc<Link>> {
-        let address = self.cluster.broker(broker)?.clone();
-        if let Some(entry) = self.links.get(&key) {
-            if entry.address == address {
-                return Some(entry.link.clone());
-            }
-            // the broker has moved
-            let link = entry.link.clone();
-            self.links.remove(&key);
-            link.close(&Error::new(
-                ErrorKind::Disconnected,
-                "the broker has another address now",
-            ));
-        }
-        if self.is_ending() || self.is_pausing(&address, now) {
-            return None;
-        }
-        Some(self.dial(key, address, kind(), now))
-    }
-
-    /// Why nothing goes to a broker now, if one side does not take the other's identity. That is told at once; whoever
-    /// calls after the pause is the next try.
-    fn refusal(&self, broker: i32, now: Now) -> Option<Error> {
-        let address = self.cluster.broker(broker)?;
-        let error = self.last_failures.get(address)?;
-        (error.is_about_identity() && self.is_pausing(address, now)).then(|| error.clone())
-    }
-
-    /// Tells those whom a connection that was refused leaves without one.
-    fn tell_refused(&mut self, link: &Link, error: &Error) {
-        if let Kind::Fetch(shelf) = &link.kind {
-            shelf.fail(error.clone());
-        }
-        let is_refused = |address: &Address| {
-            let last = self.last_failures.get(address);
-            last.is_some_and(Error::is_about_identity)
-        };
-        let known = self.cluster.brokers().map(|(_, address)| address);
-        if !(self.common.config.bootstrap.iter().chain(known)).all(is_refused) {
-            return;
-        }
-        let error = self.unreachable("no broker could be reached");
-        self.shelves
-            .values()
-            .for_each(|shelf| shelf.fail(error.clone()));
-        self.slots
-            .drain(..)
-            .for_each(|(_, slot)| slot.fail(error.clone()));
-        let calls = self.calls.extract_if(.., |(target, _)| {
-            matches!(target, Target::Any | Target::Controller)
-        });
-        calls.for_each(|(_, call)| call.to.resolve(Err(error.clone())));
-    }
-
-    fn is_ending(&self) -> bool {
-        self.closing && self.is_idle()
-    }
-
-    fn is_pausing(&self, address: &Address, now: Now) -> bool {
-        self.addresses
-            .get(address)
-            .and_then(|reach| reach.not_before)
-            .is_some_and(|at| at > now.instant)
-    }
-
-    fn dial(&mut self, key: Key, address: Address, kind: Kind, now: Now) -> Arc<Link> {
-        let rung = self.addresses.get(&address).map_or(0, |reach| reach.rung);
-        let peer: Arc<str> = address.to_string().into();
-        let (link, outbound, inbound) =
-            Link::new(kind, peer, &address.host, self.common.clone(), rung, now);
-        let deadline = self.common.config.setup_deadline(now.instant);
-        self.links.insert(
-            key,
-            Entry {
-                link: link.clone(),
-                address: address.clone(),
-                ready: false,
-                since: now.instant,
-            },
-        );
-        self.dials.push_back(Dial {
-            address,
-            deadline,
-            outbound,
-            inbound,
-        });
-        link
-    }
-
-    fn handle_ready(&mut self, link: &Arc<Link>) {
-        let mut entries = self.links.iter_mut();
-        let Some((key, entry)) = entries.find(|(_, entry)| Arc::ptr_eq(&entry.link, link)) else {
-            return;
-        };
-        entry.ready = true;
-        self.last_failures.remove(&entry.address);
-        let idle_at = self.common.config.idle_timeout.map(|t| entry.since + t);
-        self.idle_at = self.idle_at.or(idle_at);
-        self.events.publish(&Event::Connected {
-            peer: link.peer.clone(),
-        });
-        // the first one is where every client begins
-        if matches!(key, Key::Seed(_)) && self.cluster.is_known() {
-            self.events.publish(&Event::Rebootstrapped);
-        }
-    }
-
-    fn handle_down(&mut self, link: &Arc<Link>, error: Error, now: Now) {
-        let key = self
-            .links
-            .iter()
-            .find(|(_, entry)| Arc::ptr_eq(&entry.link, link))
-            .map(|(key, _)| key.clone());
-        let Some(entry) = key.and_then(|key| self.links.remove(&key)) else {
-            return;
-        };
-        if error.kind() == ErrorKind::Closed {
-            if !entry.ready {
-                // a dial that is dropped by what should make it would be wanted again at once, for ever
-                let reach = self.addresses.entry(entry.address).or_default();
-                reach.not_before = Some(now.instant + self.common.config.reconnect_backoff.0);
-            }
-            return;
-        }
-        let most = self.common.config.reconnect_backoff.1;
-        let reach = self.addresses.entry(entry.address.clone()).or_default();
-        if entry.ready && now.instant.duration_since(entry.since) > most {
-            reach.failures = 0;
-        }
-        reach.failures += 1;
-        let pause = self.common.config.reconnect_backoff;
-        reach.not_before = Some(
-            now.instant + backoff::pause(reach.failures, pause, &mut self.common.random.lock()),
-        );
-        // a broker that does not know our greeting may just hang up: the next one is lower, and comes at once
-        let hung_up =
-            !entry.ready && error.kind() == ErrorKind::Disconnected && !link.has_greeted();
-        if hung_up && reach.rung + 1 < ExpectVersions::LADDER.len() {
-            reach.rung += 1;
-            reach.not_before = None;
-        } else if !entry.ready || !self.cluster.is_known() {
-            // one that shakes hands and never describes the cluster has not answered either
-            reach.rung = if entry.ready { reach.rung } else { 0 };
-            self.last_failures.insert(entry.address, error.clone());
-            self.tell_unready();
-        }
-        if error.is_about_identity() {
-            self.tell_refused(link, &error);
-        }
-        let kind = match entry.ready {
-            true => Repeated::Disconnected,
-            false => Repeated::Unreachable,
-        };
-        self.publish_limited(kind, &link.peer, now, |peer, unreported| {
-            match entry.ready {
-                true => Event::Disconnected {
-                    peer,
-                    error,
-                    unreported,
-                },
-                false => Event::Unreachable {
-                    peer,
-                    error,
-                    unreported,
-                },
-            }
-        });
-        self.cluster.refresh();
-    }
-
-    /// Publishes an event that a broken network repeats.
-    fn publish_limited(
-        &mut self,
-        kind: Repeated,
-        peer: &Arc<str>,
-        now: Now,
-        event: impl FnOnce(Arc<str>, u64) -> Event,
-    ) {
-        if let Some(unreported) = self.limit.admit((kind, peer.clone()), now.instant) {
-            self.events.publish(&event(peer.clone(), unreported));
-        }
-    }
-
-    /// Tells those who wait for the first metadata, once every bootstrap broker has failed.
-    fn tell_unready(&mut self) {
-        let failed = |address: &Address| self.last_failures.contains_key(address);
-        if self.cluster.is_known() || !self.common.config.bootstrap.iter().all(failed) {
-            return;
-        }
-        let error = self.unreachable("no broker could be reached");
-        self.readiness
-            .drain(..)
-            .for_each(|promise| promise.resolve(Err(error.clone())));
-    }
-
-    fn unreachable(&self, what: &'static str) -> Error {
-        let reasons: Vec<_> = self
-            .last_failures
-            .iter()
-            .map(|(address, error)| format!("{address}: {error}"))
-            .collect();
-        let message = match reasons.is_empty() {
-            true => what.to_owned(),
-            false => format!("{what}: {}", reasons.join("; ")),
-        };
-        let mut failures = self.last_failures.values();
-        let kind = match failures.next() {
-            // the same cure helps with all of them, and waiting does not
-            Some(first) if first.is_about_identity() && failures.all(Error::is_about_identity) => {
-                first.kind()
-            }
-            _ => ErrorKind::Unreachable,
-        };
-        let error = Error::new(kind, message).with_scope(Scope::Client);
-        match self.last_failures.values().next() {
-            Some(cause) => error.caused_by(cause.clone()),
-            None => error,
-        }
-        .with_outcome(Outcome::NotWritten)
     }
 
     fn handle_answer(&mut self, question: Question, answer: Result<RawAnswer, Error>, now: Now) {
@@ -885,78 +525,6 @@ impl Control {
                     now.instant + self.common.pause(self.id_failures),
                     session.clone(),
                 ));
-            }
-        }
-    }
-
-    /// Tells writers what is known of the topics that they wait for.
-    fn teach(&mut self, now: Now) {
-        for session in &self.sessions {
-            for (name, count, available) in self.cluster.known_topics() {
-                if let Some(slot) = session.known_topic(name) {
-                    slot.learn(count, available);
-                }
-            }
-        }
-        let cluster = &self.cluster;
-        self.slots.retain(|(_, slot)| {
-            let Some(topic) = cluster.topic(&slot.name) else {
-                return true;
-            };
-            if let Some(code) = topic.denial(now.instant) {
-                slot.fail(denied(code, &slot.name));
-                return false;
-            }
-            topic.partitions.is_empty()
-        });
-    }
-
-    /// Gives a reader the cursors that it has no cell for yet.
-    fn seat(&mut self, shelf: &Arc<Shelf>, now: Now) {
-        let wanted: Vec<(Arc<str>, Option<i32>)> = match &shelf.config.source {
-            Source::Topic(topic) => vec![(topic.as_str().into(), None)],
-            Source::Partitions(all) => all
-                .iter()
-                .map(|(topic, p)| (topic.as_str().into(), Some(*p)))
-                .collect(),
-        };
-        for (topic, partition) in wanted {
-            self.cluster.want(&topic);
-            let Some(known) = self.cluster.topic(&topic) else {
-                continue;
-            };
-            if let Some(code) = known.denial(now.instant) {
-                shelf.deny(&topic, denied(code, &topic));
-                continue;
-            }
-            let count = known.partitions.len();
-            match partition {
-                None => {
-                    let have = shelf.count(&topic);
-                    for partition in have..count {
-                        // partitions that are added later are read from their beginning: nothing is missed
-                        let start = if have == 0 {
-                            shelf.config.start
-                        } else {
-                            StartOffset::First
-                        };
-                        let cell = shelf.add(&topic, partition as i32, start);
-                        self.lost.push((self.generation, shelf.clone(), cell));
-                    }
-                }
-                Some(partition) if count > 0 && partition as usize >= count => {
-                    let message = format!(
-                        "topic {topic} has {count} partitions, and no partition {partition}"
-                    );
-                    let error = Error::new(ErrorKind::UnknownPartition, message);
-                    shelf.deny(&topic, error.in_partition(&topic, partition));
-                }
-                Some(partition) => {
-                    if count > 0 && !shelf.has(&topic, partition) {
-                        let cell = shelf.add(&topic, partition, shelf.config.start);
-                        self.lost.push((self.generation, shelf.clone(), cell));
-                    }
-                }
             }
         }
     }

@@ -12,15 +12,14 @@ use std::{
 use bytes::{Buf, Bytes};
 
 use super::{
-    Auth, Flight, InFlight, Inner, Kind, Link, PRODUCE_WINDOW, Purpose, Sought, State, Waiting,
-    late,
+    InFlight, Kind, Link, PRODUCE_WINDOW, Purpose, State, Waiting, authentication::auth_step,
 };
 use crate::{
     api::{ApiKey, RequestHeader},
     client::{
-        call::{Form, RawAnswer, Recipient, Slot, Submitted},
+        call::{Form, Submitted},
         ledger::Ticket as Place,
-        session::{PartitionQueue, Session},
+        session::PartitionQueue,
         sync::{Lock, atomic::Ordering},
         tls::Seal,
     },
@@ -28,15 +27,11 @@ use crate::{
     error::{Error, ErrorKind},
     machine::{
         Now,
-        authentication::{self, Ask, Expect, ExpectMechanism},
-        cursor::FetchAt,
+        authentication::{Ask, Expect},
         earlier,
-        fetch::{self, LAST_BY_NAME, Name},
         handshake::{ExpectVersions, Versions},
-        produce::{self, Part},
-        queue::Drained,
     },
-    wire::{Uuid, Wire, Writer},
+    wire::{Wire, Writer},
 };
 
 /// Slices in one vectored write.
@@ -50,15 +45,15 @@ const CALLS: usize = 32;
 /// Dropping it ends the link.
 #[must_use = "a link lives as long as its halves are driven"]
 pub struct Outbound {
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     versions: Option<Arc<Versions>>,
     segments: VecDeque<Bytes>,
     /// Makes ciphertext of segments, where there is TLS.
     seal: Option<Seal>,
     /// Credentials on their way.
-    providing: Option<Lock<Providing>>,
+    pub(super) providing: Option<Lock<Providing>>,
     /// Providers that failed in a row.
-    provider_failures: u32,
+    pub(super) provider_failures: u32,
     /// Bytes ever queued, as plaintext.
     queued: u64,
     next_correlation: i32,
@@ -67,20 +62,20 @@ pub struct Outbound {
     /// Something was sent, or is about to be, that gets no answer.
     has_unanswered: bool,
     /// Queues taken from the ready list that found no room in the last request.
-    working: VecDeque<Arc<PartitionQueue>>,
+    pub(super) working: VecDeque<Arc<PartitionQueue>>,
     /// Queues whose pause or linger ends then.
-    parked: Vec<(Instant, Arc<PartitionQueue>)>,
+    pub(super) parked: Vec<(Instant, Arc<PartitionQueue>)>,
     /// When a cursor's pause ends.
-    fetch_at: Option<Instant>,
-    fetch_place: Option<Place>,
-    fetch_reserve: Option<usize>,
+    pub(super) fetch_at: Option<Instant>,
+    pub(super) fetch_place: Option<Place>,
+    pub(super) fetch_reserve: Option<usize>,
     /// Wants to fetch and waits for the ledger.
-    fetch_blocked: bool,
+    pub(super) fetch_blocked: bool,
     polled_at: Option<Instant>,
 }
 
 /// What to do next.
-enum Step {
+pub(super) enum Step {
     Closed,
     Idle,
     /// TLS has something to say.
@@ -95,9 +90,9 @@ enum Step {
 
 /// What was tried in this poll, and is not to be tried again before the next.
 #[derive(Default)]
-struct Tried {
+pub(super) struct Tried {
     fetch: bool,
-    credentials: bool,
+    pub(super) credentials: bool,
 }
 
 impl Outbound {
@@ -340,84 +335,6 @@ impl Outbound {
         );
     }
 
-    /// Asks for credentials, and begins an authentication once they are there.
-    fn poll_credentials(&mut self, versions: &Versions, now: Now, cx: &mut Context<'_>) {
-        let Some(sasl) = self.link.common.config.sasl.clone() else {
-            return;
-        };
-        let providing = self
-            .providing
-            .get_or_insert_with(|| Lock::new(sasl.provide()));
-        let Poll::Ready(provided) = providing.lock().as_mut().poll(cx) else {
-            return;
-        };
-        self.providing = None;
-        let entropy = authentication::entropy(&mut self.link.common.random.lock());
-        let started = match provided {
-            Ok(mechanism) => ExpectMechanism::start(&*mechanism, entropy, versions),
-            Err(e) => {
-                let message = format!(
-                    "the provider of credentials for {} failed: {e}",
-                    sasl.name()
-                );
-                Err(Error::new(ErrorKind::Credentials, message).caused_by_any(e.into()))
-            }
-        };
-        let error = match started {
-            Ok((ask, expect)) => {
-                self.provider_failures = 0;
-                self.link.inner.lock().auth = Auth::Send(ask, Expect::Mechanism(expect));
-                return;
-            }
-            Err(error) => error,
-        };
-        self.provider_failures += 1;
-        let pause = self.link.common.pause(self.provider_failures);
-        let mut inner = self.link.inner.lock();
-        let inner_now = &mut *inner;
-        if let (State::Ready(_), Some(session)) = (&inner_now.state, &mut inner_now.session) {
-            // the session lasts a little longer: it may work the next time
-            session.late = Some(error);
-            session.renew = (now.instant + pause).min(session.ends);
-            inner_now.auth = Auth::Idle;
-            return;
-        }
-        drop(inner);
-        self.link.close(&error);
-    }
-
-    fn authenticate(&mut self, ask: Ask, expect: Expect, now: Now) {
-        // before the request, so that no answer can find nobody who expects it
-        self.link.inner.lock().auth = Auth::Sent(expect);
-        let no_wait = std::time::Duration::ZERO;
-        match ask {
-            Ask::Mechanism(request, version) => {
-                let (api, purpose) = (ApiKey::SaslHandshake, Purpose::Mechanism);
-                self.frame(Form::of(api, version), now, no_wait, purpose, |w| {
-                    request.write(w)
-                });
-            }
-            Ask::Token(request, version) => {
-                let (api, purpose) = (ApiKey::SaslAuthenticate, Purpose::Token);
-                self.frame(Form::of(api, version), now, no_wait, purpose, |w| {
-                    request.write(w)
-                });
-            }
-            Ask::Raw(token) => {
-                let length = u32::try_from(token.len()).unwrap_or(u32::MAX);
-                let length = Bytes::copy_from_slice(&length.to_be_bytes());
-                let request = InFlight {
-                    correlation: 0,
-                    form: Form::of(ApiKey::SaslAuthenticate, 0),
-                    end: 0,
-                    deadline: now.instant + self.link.common.config.request_timeout,
-                    purpose: Purpose::RawToken,
-                };
-                self.enqueue(request, vec![length, token], true, now);
-            }
-        }
-    }
-
     fn write_call(&mut self, submitted: Submitted, versions: &Versions, now: Now) {
         let Submitted {
             ask,
@@ -443,203 +360,8 @@ impl Outbound {
         );
     }
 
-    /// One request with a batch of each queue that has one, all of one session.
-    fn write_produce(&mut self, versions: &Versions, now: Now) {
-        let Some(session) = self.working.front().map(|queue| queue.session.clone()) else {
-            return;
-        };
-        let mut parts = Vec::new();
-        let mut flights = Vec::new();
-        let mut bytes = 0;
-        for _ in 0..self.working.len() {
-            let Some(queue) = self.working.pop_front() else {
-                break;
-            };
-            if !Arc::ptr_eq(&queue.session, &session) || bytes >= session.config.request_bytes {
-                self.working.push_back(queue);
-                continue;
-            }
-            if let Some((drained, id)) = self.take_batch(&queue, now) {
-                bytes += drained.body.len();
-                flights.push(Flight {
-                    queue: queue.clone(),
-                    batch: drained.id,
-                });
-                let (topic, partition) = (queue.topic.clone(), queue.partition);
-                parts.push(Part {
-                    topic,
-                    id,
-                    partition,
-                    header: drained.header,
-                    body: drained.body,
-                });
-            }
-        }
-        if parts.is_empty() {
-            return;
-        }
-        parts.sort_by(|a, b| a.topic.cmp(&b.topic));
-        let limit = if parts.iter().any(|p| p.id == Uuid::default()) {
-            LAST_BY_NAME
-        } else {
-            i16::MAX
-        };
-        let version = match versions.choose(ApiKey::Produce, limit) {
-            Ok(version) if version >= 3 => version,
-            found => {
-                let reason = found.err().map_or_else(
-                    || "the broker is older than 0.11 and takes no batches of magic 2".to_owned(),
-                    |e| e.to_string(),
-                );
-                return refuse(flights, &Error::new(ErrorKind::Unsupported, reason));
-            }
-        };
-        let timeout = self.link.common.config.request_timeout;
-        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        let acks = session.config.acks.code();
-        self.frame(
-            Form::of(ApiKey::Produce, version),
-            now,
-            std::time::Duration::ZERO,
-            Purpose::Produce(flights),
-            |w| {
-                produce::write_request(acks, timeout_ms, &parts, w);
-            },
-        );
-    }
-
-    /// The next batch of one queue; the queue goes where it is looked at next.
-    fn take_batch(&mut self, queue: &Arc<PartitionQueue>, now: Now) -> Option<(Drained, Uuid)> {
-        let session = &queue.session;
-        let mut inner = queue.inner.lock();
-        if !inner
-            .link
-            .as_ref()
-            .is_some_and(|link| Arc::ptr_eq(link, &self.link))
-        {
-            return None;
-        }
-        if let Some(from) = inner.queue.wants_bump() {
-            session.producer.lock().bump(from);
-        }
-        let id = session.producer.lock().id();
-        let drained = inner.queue.poll_batch(id, now.instant);
-        let topic_id = inner.topic_id;
-        inner.listed = false;
-        if inner.queue.has_more() {
-            if session.limits.idempotent && id.is_none() {
-                drop(inner);
-                want_id(session);
-                return None;
-            }
-            if inner.queue.is_ready(now.instant) && drained.is_some() {
-                inner.listed = true;
-                self.working.push_back(queue.clone());
-            } else if let Some(at) = inner.queue.poll_ready_at(now.instant) {
-                inner.listed = true;
-                self.parked.push((at, queue.clone()));
-            }
-        }
-        drop(inner);
-        drained.map(|drained| (drained, topic_id))
-    }
-
-    /// One request for everything that this link's cursors want: offsets first, then records.
-    fn write_fetch(&mut self, versions: &Versions, now: Now, cx: &Context<'_>) {
-        let Kind::Fetch(shelf) = &self.link.kind else {
-            return;
-        };
-        let shelf = shelf.clone();
-        self.fetch_blocked = false;
-        let cells = self.link.inner.lock().cursors.clone();
-        let mut offsets: Vec<(Name, i64, i32, Sought)> = Vec::new();
-        let mut fetches: Vec<(Name, FetchAt, Sought)> = Vec::new();
-        let (mut buffered, mut at_end) = (false, true);
-        for cell in cells {
-            let inner = cell.inner.lock();
-            buffered |= inner.cursor.has_buffered();
-            let name = Name {
-                topic: cell.topic.clone(),
-                id: inner.topic_id,
-                partition: cell.partition,
-            };
-            if let Some((timestamp, epoch, ticket)) = inner.cursor.wants_offset(now.instant) {
-                drop(inner);
-                offsets.push((name, timestamp, epoch, Sought { cell, ticket }));
-            } else if let Some((at, ticket)) = inner.cursor.wants_fetch(now.instant) {
-                at_end &= inner.cursor.is_at_end();
-                drop(inner);
-                fetches.push((name, at, Sought { cell, ticket }));
-            } else if let Some(at) = inner.cursor.poll_timeout().filter(|at| *at > now.instant) {
-                self.fetch_at = earlier(self.fetch_at, Some(at));
-            }
-        }
-        if !offsets.is_empty() {
-            let request = fetch::offsets_request(
-                offsets
-                    .iter()
-                    .map(|(name, at, epoch, _)| (name, *at, *epoch)),
-            );
-            let sought = offsets.into_iter().map(|(.., sought)| sought).collect();
-            let wait = std::time::Duration::ZERO;
-            return match versions.choose(ApiKey::ListOffsets, i16::MAX) {
-                Ok(version) if version >= 1 => {
-                    self.frame(
-                        Form::of(ApiKey::ListOffsets, version),
-                        now,
-                        wait,
-                        Purpose::Offsets(sought),
-                        |w| request.write(w),
-                    );
-                }
-                found => shelf.fail(unsupported(found.err())),
-            };
-        }
-        // a fetch that the broker parks would keep the partitions waiting that are read meanwhile
-        if fetches.is_empty() || (buffered && at_end) {
-            // a place in line, and what it was granted, go back
-            self.fetch_place = None;
-            self.fetch_reserve = None;
-            return;
-        }
-        let by_name = fetches.iter().any(|(name, ..)| name.id == Uuid::default());
-        let version =
-            match versions.choose(ApiKey::Fetch, if by_name { LAST_BY_NAME } else { i16::MAX }) {
-                Ok(version) if version >= 4 => version,
-                found => return shelf.fail(unsupported(found.err())),
-            };
-        let ledger = &self.link.common.fetch_ledger;
-        let most = fetches
-            .iter()
-            .map(|(_, at, _)| at.max_bytes as usize)
-            .sum::<usize>();
-        let reserve = most
-            .min(shelf.limits.max_bytes as usize)
-            .min(ledger.total());
-        // who stands in line gets what was asked for then
-        let reserve = *self.fetch_reserve.get_or_insert(reserve);
-        match ledger.poll_reserve(reserve, &mut self.fetch_place, cx.waker()) {
-            Poll::Ready(Ok(())) => self.fetch_reserve = None,
-            Poll::Ready(Err(_)) => return,
-            Poll::Pending => return self.fetch_blocked = true,
-        }
-        let request = fetch::fetch_request(
-            shelf.limits,
-            fetches.iter().map(|(name, at, _)| (name, *at)),
-        );
-        let sought = fetches.into_iter().map(|(.., sought)| sought).collect();
-        let wait = shelf.limits.max_wait;
-        self.frame(
-            Form::of(ApiKey::Fetch, version),
-            now,
-            wait,
-            Purpose::Fetch(sought, reserve),
-            |w| request.write(w),
-        );
-    }
-
     /// Builds the frame of a request that is answered.
-    fn frame(
+    pub(super) fn frame(
         &mut self,
         form: Form,
         now: Now,
@@ -695,7 +417,13 @@ impl Outbound {
     }
 
     /// Takes note of a request and queues its bytes.
-    fn enqueue(&mut self, mut request: InFlight, segments: Vec<Bytes>, answered: bool, now: Now) {
+    pub(super) fn enqueue(
+        &mut self,
+        mut request: InFlight,
+        segments: Vec<Bytes>,
+        answered: bool,
+        now: Now,
+    ) {
         self.queued += segments.iter().map(|s| s.len() as u64).sum::<u64>();
         request.end = self.queued;
         let mut inner = self.link.inner.lock();
@@ -740,186 +468,6 @@ impl Drop for Outbound {
     }
 }
 
-impl Link {
-    /// Ends the link if a time-out has passed; resolves calls whose callers' time is over. Returns whether it has ended.
-    fn check_deadlines(self: &Arc<Self>, now: Now) -> bool {
-        let mut inner = self.inner.lock();
-        inner.unmute(now.instant);
-        let config = &self.common.config;
-        let error = match &inner.state {
-            State::Closed(_) => return true,
-            State::Greet(_) | State::Greeted(_) | State::Authenticate(_)
-                if config.setup_deadline(inner.opened) <= now.instant =>
-            {
-                Some(inner.stuck())
-            }
-            State::Ready(_) if inner.is_unrenewed(now.instant) => {
-                let message =
-                    "the session with the broker ended before there were credentials to renew it";
-                let late = inner.session.as_ref().and_then(|s| s.late.clone());
-                let error = Error::new(ErrorKind::Credentials, message);
-                Some(match late {
-                    Some(late) => Error::new(ErrorKind::Credentials, format!("{message}: {late}"))
-                        .caused_by(late),
-                    None => error,
-                })
-            }
-            _ => inner
-                .oldest()
-                .filter(|request| request.deadline <= now.instant)
-                .map(|request| {
-                    let message = format!(
-                        "the broker did not answer {} within the request time-out",
-                        request.form.name
-                    );
-                    Error::new(ErrorKind::TimedOut, message)
-                }),
-        };
-        if let Some(error) = error {
-            drop(inner);
-            self.close(&error);
-            return true;
-        }
-        let mut naps = Vec::new();
-        inner.naps.retain(|(at, nap)| {
-            let due = *at <= now.instant;
-            if due {
-                naps.push(nap.clone());
-            }
-            !due
-        });
-        let mut late_calls = Vec::new();
-        if inner.soonest.is_some_and(|at| at <= now.instant) {
-            late_calls = inner.take_late(now.instant);
-        }
-        drop(inner);
-        naps.into_iter().for_each(|nap| nap.resolve(()));
-        for (slot, sent) in late_calls {
-            let outcome = if sent {
-                crate::error::Outcome::Unknown
-            } else {
-                crate::error::Outcome::NotWritten
-            };
-            slot.resolve(Err(late().with_outcome(outcome)));
-        }
-        false
-    }
-
-    /// The next time-out of those that are `later`: one that waits for something else must not hide another.
-    fn deadline(&self, later: impl Fn(&Instant) -> bool) -> Option<Instant> {
-        let inner = self.inner.lock();
-        let setup = match inner.state {
-            State::Greet(_) | State::Greeted(_) | State::Authenticate(_) => {
-                Some(self.common.config.setup_deadline(inner.opened))
-            }
-            _ => None,
-        };
-        let session = inner.session.as_ref().and_then(|session| match inner.auth {
-            Auth::Idle => Some(session.renew),
-            Auth::Wanted => Some(session.ends),
-            _ => None,
-        });
-        let naps = inner.naps.iter().map(|(at, _)| *at);
-        let fronts = [inner.in_flight.front(), inner.unanswered.front()];
-        let requests = fronts.into_iter().flatten().map(|r| r.deadline);
-        let others = [setup, session, inner.muted, inner.soonest];
-        let all = naps.chain(requests).chain(others.into_iter().flatten());
-        all.filter(later).min()
-    }
-
-    /// Tells who waits for a request without an answer that it has left whole; false once nobody is left.
-    fn settle_unanswered(&self, written: u64) -> bool {
-        let mut left = Vec::new();
-        let mut inner = self.inner.lock();
-        while inner.unanswered.front().is_some_and(|r| r.end <= written) {
-            left.extend(inner.unanswered.pop_front());
-        }
-        let more = !inner.unanswered.is_empty();
-        drop(inner);
-        for InFlight { form, purpose, .. } in left {
-            if let Purpose::Call(waiting) = purpose {
-                let (version, body) = (form.version, Bytes::new());
-                waiting.to.resolve(Ok(RawAnswer { version, body }));
-            }
-        }
-        more
-    }
-}
-
-impl Inner {
-    /// Whether a caller's time is over, or a sleeper's.
-    fn is_overdue(&self, now: Instant) -> bool {
-        let naps = self.naps.iter().map(|(at, _)| *at);
-        naps.chain(self.soonest).any(|at| at <= now)
-    }
-
-    /// The request that has been under way the longest.
-    fn oldest(&self) -> Option<&InFlight> {
-        let fronts = [self.in_flight.front(), self.unanswered.front()];
-        fronts.into_iter().flatten().min_by_key(|r| r.deadline)
-    }
-
-    /// Takes the callers whose time is over, and whether their request may have been sent; finds out who is next.
-    fn take_late(&mut self, now: Instant) -> Vec<(Arc<Slot>, bool)> {
-        let mut late = Vec::new();
-        let mut soonest = None;
-        self.calls.retain(|call| {
-            let is_late = call.deadline.is_some_and(|at| at <= now);
-            match &call.to {
-                Recipient::Slot(slot) if is_late => late.push((slot.clone(), false)),
-                _ => soonest = earlier(soonest, call.deadline),
-            }
-            !is_late
-        });
-        for request in self.in_flight.iter_mut().chain(&mut self.unanswered) {
-            let Purpose::Call(waiting) = &mut request.purpose else {
-                continue;
-            };
-            match &waiting.to {
-                Recipient::Slot(slot) if waiting.deadline.is_some_and(|at| at <= now) => {
-                    late.push((slot.clone(), true));
-                    waiting.deadline = None;
-                }
-                _ => soonest = earlier(soonest, waiting.deadline),
-            }
-        }
-        self.soonest = soonest;
-        late
-    }
-}
-
-/// What SASL wants next, if anything.
-fn auth_step(inner: &mut Inner, now: Now, tried: &mut Tried) -> Option<Step> {
-    let (State::Authenticate(versions) | State::Ready(versions)) = &inner.state else {
-        return None;
-    };
-    let is_due = |session: &super::Session| session.renew <= now.instant;
-    if matches!(inner.auth, Auth::Idle) && inner.session.as_ref().is_some_and(is_due) {
-        inner.auth = Auth::Wanted;
-    }
-    match inner.auth {
-        Auth::Wanted if !tried.credentials => {
-            tried.credentials = true;
-            Some(Step::Credentials(versions.clone()))
-        }
-        Auth::Send(..) => match std::mem::replace(&mut inner.auth, Auth::Busy) {
-            Auth::Send(ask, expect) => Some(Step::Authenticate(ask, expect)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-impl Inner {
-    /// Whether the session has ended and there are no credentials to renew it with.
-    fn is_unrenewed(&self, now: Instant) -> bool {
-        let over = |session: &super::Session| {
-            session.ends <= now && (session.late.is_some() || matches!(self.auth, Auth::Wanted))
-        };
-        !self.auth.holds() && self.session.as_ref().is_some_and(over)
-    }
-}
-
 impl std::fmt::Debug for Outbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Outbound")
@@ -927,34 +475,4 @@ impl std::fmt::Debug for Outbound {
             .field("queued", &self.queued)
             .finish_non_exhaustive()
     }
-}
-
-/// Batches that no request can carry.
-fn refuse(flights: Vec<Flight>, error: &Error) {
-    for flight in flights {
-        let mut resolved = Vec::new();
-        let mut inner = flight.queue.inner.lock();
-        inner.queue.handle_lost(flight.batch, false);
-        inner.queue.abandon(error);
-        let then = flight.queue.settle(&mut inner, &mut resolved);
-        drop(inner);
-        resolved
-            .into_iter()
-            .for_each(|r| flight.queue.session.resolve(&flight.queue, r));
-        flight.queue.then(then);
-    }
-}
-
-fn want_id(session: &Arc<Session>) {
-    session
-        .inbox
-        .tell(crate::client::inbox::Note::WantsId(session.clone()));
-}
-
-fn unsupported(error: Option<crate::machine::handshake::VersionError>) -> Error {
-    let reason = error.map_or_else(
-        || "the broker is older than 0.11 and sends no batches of magic 2".to_owned(),
-        |e| e.to_string(),
-    );
-    Error::new(ErrorKind::Unsupported, reason)
 }
