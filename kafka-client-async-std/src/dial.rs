@@ -11,16 +11,15 @@ use std::{
 
 use futures_io::{AsyncRead, AsyncWrite};
 use kafka_proto::{
-    client::{Client, Clock, Conn, Resolver},
+    client::{Client, Clock, Conn, Connector},
     config::{Address, Config},
     error::Error,
 };
 
 use crate::{
-    client_id::default_client_id,
     clock::SystemClock,
     drive,
-    open::{Connector, Opener},
+    open::{AsyncIo, Opener, OwnStream},
     spawn::Spawner,
     stream::Half,
 };
@@ -64,34 +63,7 @@ impl Dialer {
 
     kafka_proto::dialer_settings!();
 
-    /// Looks hosts up by a function of your own, instead of the system's lookup: by service discovery, for example. It
-    /// returns `ip`, `ip:port` or `[ip]:port`, the best first.
-    ///
-    /// The port of the address that is dialled wins; one that was found is taken where that address has none. Hosts that are
-    /// IP addresses are not looked up. TLS goes by the name that is dialled, whatever it resolves to. A lookup has the
-    /// time that [`timeout`](Self::timeout) leaves; one that is dropped before its end is to leave nothing behind.
-    ///
-    /// ```
-    /// use kafka_client_async_std::Dialer;
-    ///
-    /// let dialer = Dialer::new().resolver(|host| async move {
-    ///     match host.as_str() {
-    ///         "kafka.service" => Ok(vec!["10.0.0.7:9092".to_owned(), "10.0.0.8:9092".to_owned()]),
-    ///         _ => Err(std::io::Error::other(format!("{host} is not registered"))),
-    ///     }
-    /// });
-    /// # drop(dialer);
-    /// ```
-    ///
-    /// Source: acceptance TY-11, DI-08, 2.2.
-    #[doc(alias = "LookupHost")]
-    pub fn resolver<F>(mut self, lookup: impl Fn(String) -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = io::Result<Vec<String>>> + Send + 'static,
-    {
-        self.opener.resolver = Some(Resolver::new(lookup));
-        self
-    }
+    kafka_proto::dialer_resolver!("kafka_client_async_std");
 
     /// Opens streams by a function of your own, from host and port, instead of lookup and TCP: through a proxy, by another
     /// resolver, or to a cluster in memory. The settings of sockets and lookups are then yours.
@@ -121,7 +93,7 @@ impl Dialer {
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        self.opener.connector = Some(Connector::new(open));
+        self.opener.connector = Some(Connector::new(open, |stream| Box::pin(stream) as OwnStream));
         self
     }
 
@@ -238,7 +210,7 @@ impl Dialer {
         )?;
         let stream = self
             .opener
-            .open(&address, self.config.dialing(), deadline)
+            .open(&AsyncIo, &address, self.config.dialing(), deadline)
             .await
             .map_err(|error| Error::unreachable(&peer, error))?;
         drive::drive(stream, outbound, inbound, &spawner, clock);

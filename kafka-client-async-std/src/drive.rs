@@ -21,7 +21,7 @@ use kafka_proto::{
 };
 
 use crate::{
-    open::{Opened, Opener},
+    open::{AsyncIo, Opened, Opener},
     spawn::Spawner,
     stream::{Half, TcpReader, TcpWriter},
 };
@@ -123,7 +123,7 @@ async fn connect(
     opener: Opener,
 ) {
     let (address, deadline) = (dial.address.clone(), dial.deadline);
-    let opening = opener.open(&address, &dialing, deadline);
+    let opening = opener.open(&AsyncIo, &address, &dialing, deadline);
     if let Some((stream, outbound, inbound)) = dial.make(opening).await {
         drive(stream, outbound, inbound, &spawner, clock);
     }

@@ -184,7 +184,6 @@
 //! # }
 //! ```
 
-mod client_id;
 mod clock;
 mod dial;
 mod drive;
@@ -192,10 +191,9 @@ mod open;
 mod spawn;
 mod stream;
 
-pub use client_id::default_client_id;
 pub use dial::{
-    Dialer, connect, dial, dial_leader, dial_partition, lookup_leader, lookup_partition,
-    lookup_partitions,
+    Dialer, connect, default_client_id, dial, dial_leader, dial_partition, lookup_leader,
+    lookup_partition, lookup_partitions,
 };
 #[cfg(feature = "tls")]
 #[doc(inline)]

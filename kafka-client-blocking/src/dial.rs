@@ -14,10 +14,7 @@ use kafka_proto::{
     error::Error,
 };
 
-use crate::{
-    client::Client, client_id::default_client_id, clock::SystemClock, conn::Conn, io::Io,
-    opening::Opener, threads,
-};
+use crate::{client::Client, clock::SystemClock, conn::Conn, io::Io, opening::Opener, threads};
 
 /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
 ///

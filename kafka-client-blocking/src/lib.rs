@@ -183,8 +183,6 @@
 #[cfg(not(loom))]
 mod client;
 #[cfg(not(loom))]
-mod client_id;
-#[cfg(not(loom))]
 mod clock;
 #[cfg(not(loom))]
 mod conn;
@@ -212,13 +210,12 @@ mod writer;
 #[cfg(not(loom))]
 pub use client::{Client, Events};
 #[cfg(not(loom))]
-pub use client_id::default_client_id;
 #[cfg(not(loom))]
 pub use conn::Conn;
 #[cfg(not(loom))]
 pub use dial::{
-    Dialer, connect, dial, dial_leader, dial_partition, lookup_leader, lookup_partition,
-    lookup_partitions,
+    Dialer, connect, default_client_id, dial, dial_leader, dial_partition, lookup_leader,
+    lookup_partition, lookup_partitions,
 };
 #[cfg(feature = "tls")]
 #[doc(inline)]

@@ -15,7 +15,7 @@ use std::{
 };
 
 use kafka_proto::{
-    client::{Attempts, Dial, Failures, Now, lookup_failed},
+    client::{Attempts, Dial, Failures, Now, looked_up},
     config::{Address, Dialing},
 };
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
@@ -208,9 +208,7 @@ impl Opener {
                 .to_socket_addrs()
                 .map(Iterator::collect),
         };
-        found
-            .map(Found::Addresses)
-            .map_err(|e| lookup_failed(address, &e))
+        looked_up(address, found).map(Found::Addresses)
     }
 }
 

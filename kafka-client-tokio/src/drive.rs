@@ -20,7 +20,7 @@ use tokio::{
     time::{Sleep, sleep_until},
 };
 
-use crate::open::{Opened, Opener};
+use crate::open::{Opened, Opener, Tokio};
 
 /// Writes or reads in a row before other tasks have their turn.
 const TURN: usize = 64;
@@ -107,7 +107,7 @@ async fn drive_control(mut control: Control, clock: Arc<dyn Clock>, opener: Open
 /// Makes a connection and drives it until it ends.
 async fn connect(dial: Dial, dialing: Dialing, clock: Arc<dyn Clock>, opener: Opener) {
     let (address, deadline) = (dial.address.clone(), dial.deadline);
-    let opening = opener.open(&address, &dialing, deadline);
+    let opening = opener.open(&Tokio, &address, &dialing, deadline);
     if let Some((stream, outbound, inbound)) = dial.make(opening).await {
         drive(stream, outbound, inbound, clock);
     }

@@ -164,16 +164,14 @@
 //! # }
 //! ```
 
-mod client_id;
 mod clock;
 mod dial;
 mod drive;
 mod open;
 
-pub use client_id::default_client_id;
 pub use dial::{
-    Dialer, connect, dial, dial_leader, dial_partition, lookup_leader, lookup_partition,
-    lookup_partitions,
+    Dialer, connect, default_client_id, dial, dial_leader, dial_partition, lookup_leader,
+    lookup_partition, lookup_partitions,
 };
 #[cfg(feature = "tls")]
 #[doc(inline)]

@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Clock, Inbound, Outbound};
+use super::{Inbound, Outbound};
 use crate::config::{Address, Dialing};
 
 pub use crate::machine::dial::{Attempts, Pace};
@@ -102,12 +102,168 @@ impl fmt::Debug for Resolver {
     }
 }
 
-/// The error of a lookup that failed: for adapters.
-pub fn lookup_failed(address: &Address, error: &io::Error) -> io::Error {
-    io::Error::new(
-        error.kind(),
-        format!("the lookup of {} failed: {error}", address.host),
-    )
+/// The user's own way to a stream, in place of lookup and connect (acceptance DI-08).
+pub struct Connector<S>(Arc<Open<S>>);
+
+type Open<S> =
+    dyn Fn(String, u16) -> Pin<Box<dyn Future<Output = io::Result<S>> + Send>> + Send + Sync;
+
+impl<S: 'static> Connector<S> {
+    /// A function from host and port to a stream, and how the adapter keeps one.
+    pub fn new<F, T>(
+        open: impl Fn(String, u16) -> F + Send + Sync + 'static,
+        keep: impl Fn(T) -> S + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<T>> + Send + 'static,
+    {
+        Self(Arc::new(move |host, port| {
+            let opening = open(host, port);
+            Box::pin(async move { opening.await.map(keep) })
+        }))
+    }
+}
+
+impl<S> Clone for Connector<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S> fmt::Debug for Connector<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+/// How a broker's stream comes about: by lookup and TCP, or by the user's own way. For adapters of async runtimes.
+pub struct Opener<S> {
+    /// In place of the system's lookup.
+    pub resolver: Option<Resolver>,
+    /// In place of lookup and TCP.
+    pub connector: Option<Connector<S>>,
+}
+
+/// A stream that was opened. TCP has halves without a lock, so it is kept apart.
+#[derive(Debug)]
+pub enum Opened<T, S> {
+    /// By lookup and TCP.
+    Tcp(T),
+    /// By the user's function.
+    Own(S),
+}
+
+/// What a runtime has for making connections.
+pub trait Sockets: Sync {
+    /// A connected socket.
+    type Stream: Send;
+
+    /// The time, by the clock that [`sleep_until`](Self::sleep_until) goes by.
+    fn now(&self) -> Instant;
+
+    /// Sleeps.
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send;
+
+    /// The addresses of a host, by the system.
+    fn lookup(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// A socket with the options of the dialer, connected.
+    fn connect(
+        &self,
+        address: SocketAddr,
+        dialing: &Dialing,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl<S> Opener<S> {
+    /// Opens a stream, all by `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// The lookup failed, or found nothing; what each attempt failed with; or the deadline passed. Cancel safe: all
+    /// attempts are dropped.
+    pub async fn open<N: Sockets>(
+        &self,
+        sockets: &N,
+        address: &Address,
+        dialing: &Dialing,
+        deadline: Instant,
+    ) -> io::Result<Opened<N::Stream, S>> {
+        if let Some(Connector(open)) = &self.connector {
+            let opening = open(address.host.clone(), address.port);
+            return within(sockets, deadline, opening).await.map(Opened::Own);
+        }
+        let addresses = match address.literal() {
+            Some(literal) => vec![literal],
+            None => within(sockets, deadline, self.lookup(sockets, address)).await?,
+        };
+        let attempts = dialing.attempts(addresses, sockets.now(), deadline)?;
+        connect_any(sockets, attempts, dialing, deadline)
+            .await
+            .map(Opened::Tcp)
+    }
+
+    async fn lookup(
+        &self,
+        sockets: &impl Sockets,
+        address: &Address,
+    ) -> io::Result<Vec<SocketAddr>> {
+        let found = match &self.resolver {
+            Some(resolver) => resolver.lookup(address).await,
+            None => sockets.lookup(&address.host, address.port).await,
+        };
+        looked_up(address, found)
+    }
+}
+
+impl<S> Clone for Opener<S> {
+    fn clone(&self) -> Self {
+        Self {
+            resolver: self.resolver.clone(),
+            connector: self.connector.clone(),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Opener<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener")
+            .field("resolver", &self.resolver)
+            .field("connector", &self.connector)
+            .finish()
+    }
+}
+
+impl<S> Default for Opener<S> {
+    fn default() -> Self {
+        Self {
+            resolver: None,
+            connector: None,
+        }
+    }
+}
+
+/// What a lookup came to: some addresses, or an error that names the host. For adapters.
+///
+/// # Errors
+///
+/// The lookup failed, or found nothing.
+pub fn looked_up(
+    address: &Address,
+    found: io::Result<Vec<SocketAddr>>,
+) -> io::Result<Vec<SocketAddr>> {
+    let found = found.and_then(|found| match found.is_empty() {
+        true => Err(address.unknown()),
+        false => Ok(found),
+    });
+    found.map_err(|error| {
+        let message = format!("the lookup of {} failed: {error}", address.host);
+        io::Error::new(error.kind(), message)
+    })
 }
 
 impl Dialing {
@@ -119,52 +275,56 @@ impl Dialing {
     /// None is left.
     pub fn attempts(
         &self,
-        addresses: Vec<SocketAddr>,
+        mut addresses: Vec<SocketAddr>,
         now: Instant,
         deadline: Instant,
     ) -> io::Result<Attempts> {
-        let local = self.local_addr();
-        let suits = |a: &SocketAddr| local.is_none_or(|l| l.is_ipv4() == a.is_ipv4());
-        let suited: Vec<_> = addresses.into_iter().filter(suits).collect();
-        match (suited.is_empty(), local) {
-            (true, Some(local)) => Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                format!("the host has no address of the family of the local address {local}"),
-            )),
-            (true, None) => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the name has no address",
-            )),
-            (false, _) => Ok(Attempts::new(suited, self.pace(), now, deadline)),
+        if let Some(local) = self.local_addr() {
+            addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
+            if addresses.is_empty() {
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrNotAvailable,
+                    format!("the host has no address of the family of the local address {local}"),
+                ));
+            }
         }
+        Ok(Attempts::new(addresses, self.pace(), now, deadline))
     }
 }
 
-/// Connects to whichever address answers first, beginning one attempt after the other in their pace: for adapters, which
-/// say how to connect and how to sleep. Attempts that were not first are dropped.
-///
-/// # Errors
-///
-/// What each attempt failed with, or the deadline passed. Cancel safe: all attempts are dropped.
-pub async fn connect_any<S, C, T>(
-    mut attempts: Attempts,
+/// What `future` gives, or an error at `deadline`.
+async fn within<T>(
+    sockets: &impl Sockets,
     deadline: Instant,
-    clock: &dyn Clock,
-    connect: impl Fn(SocketAddr) -> C,
-    sleep_until: impl Fn(Instant) -> T,
-) -> io::Result<S>
-where
-    C: Future<Output = io::Result<S>>,
-    T: Future,
-{
-    let mut running: Vec<(SocketAddr, Pin<Box<C>>)> = Vec::new();
+    future: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let (mut future, mut sleep) = (pin!(future), pin!(sockets.sleep_until(deadline)));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Pending => {
+            let elapsed = sleep.as_mut().poll(cx);
+            elapsed.map(|()| Err(Failures::default().late()))
+        }
+        ready => ready,
+    })
+    .await
+}
+
+/// Connects to whichever address answers first, beginning one attempt after the other in their pace. Attempts that were not
+/// first are dropped.
+async fn connect_any<N: Sockets>(
+    sockets: &N,
+    mut attempts: Attempts,
+    dialing: &Dialing,
+    deadline: Instant,
+) -> io::Result<N::Stream> {
+    let mut running = Vec::new();
     let mut failures = Failures::default();
-    let mut timer: Option<(Instant, Pin<Box<T>>)> = None;
+    let mut timer = None;
     poll_fn(|cx| {
         loop {
-            let now = clock.now().instant;
+            let now = sockets.now();
             while let Some(address) = attempts.poll_start(now) {
-                running.push((address, Box::pin(connect(address))));
+                running.push((address, Box::pin(sockets.connect(address, dialing))));
             }
             let mut failed = false;
             let mut at = 0;
@@ -189,11 +349,10 @@ where
             if now >= deadline {
                 return Poll::Ready(Err(failures.late()));
             }
-            let until = attempts
-                .poll_timeout()
-                .map_or(deadline, |at| at.min(deadline));
+            let next = attempts.poll_timeout();
+            let until = next.map_or(deadline, |at| at.min(deadline));
             if timer.as_ref().is_none_or(|(at, _)| *at != until) {
-                timer = Some((until, Box::pin(sleep_until(until))));
+                timer = Some((until, Box::pin(sockets.sleep_until(until))));
             }
             let elapsed = timer.as_mut().map(|(_, sleep)| sleep.as_mut().poll(cx));
             if elapsed.is_none_or(|elapsed| elapsed.is_pending()) {
@@ -244,4 +403,40 @@ impl Failures {
 fn listed(failures: &[(SocketAddr, io::Error)]) -> String {
     let each: Vec<_> = failures.iter().map(|(a, e)| format!("{a}: {e}")).collect();
     each.join("; ")
+}
+
+/// A method of the dialers of async adapters, which keep an [`Opener`] in `opener`; `$name` is the crate's.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! dialer_resolver {
+    ($name:literal) => {
+        /// Looks hosts up by a function of your own, instead of the system's lookup: by service discovery, for example. It
+        /// returns `ip`, `ip:port` or `[ip]:port`, the best first.
+        ///
+        /// The port of the address that is dialled wins; one that was found is taken where that address has none. Hosts that are
+        /// IP addresses are not looked up. TLS goes by the name that is dialled, whatever it resolves to. A lookup has the
+        /// time that [`timeout`](Self::timeout) leaves; one that is dropped before its end is to leave nothing behind.
+        ///
+        /// ```
+        #[doc = concat!("use ", $name, "::Dialer;")]
+        ///
+        /// let dialer = Dialer::new().resolver(|host| async move {
+        ///     match host.as_str() {
+        ///         "kafka.service" => Ok(vec!["10.0.0.7:9092".to_owned(), "10.0.0.8:9092".to_owned()]),
+        ///         _ => Err(std::io::Error::other(format!("{host} is not registered"))),
+        ///     }
+        /// });
+        /// # drop(dialer);
+        /// ```
+        ///
+        /// Source: acceptance TY-11, DI-08, 2.2.
+        #[doc(alias = "LookupHost")]
+        pub fn resolver<F>(mut self, lookup: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+        where
+            F: ::std::future::Future<Output = ::std::io::Result<Vec<String>>> + Send + 'static,
+        {
+            self.opener.resolver = Some($crate::client::Resolver::new(lookup));
+            self
+        }
+    };
 }

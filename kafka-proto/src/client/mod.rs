@@ -49,7 +49,9 @@ pub use conn::{
     Broker, Conn, ConnCloser, FIRST_OFFSET, FetchLimits, LAST_OFFSET, Partition, SeekFrom,
 };
 pub use control::Control;
-pub use dial::{Attempts, Dial, Failures, Pace, Resolver, connect_any, lookup_failed};
+pub use dial::{
+    Attempts, Connector, Dial, Failures, Opened, Opener, Pace, Resolver, Sockets, looked_up,
+};
 pub use hub::Events;
 pub use link::{Inbound, Outbound};
 pub use reader::{Batch, BatchMessages, Reader, ReaderHandle};

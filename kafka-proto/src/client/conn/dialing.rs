@@ -157,6 +157,26 @@ pub fn may_greet_lower(error: &Error, rung: usize) -> bool {
 #[macro_export]
 macro_rules! dial_functions {
     ([$($async:tt)?] [$($await:tt)*]) => {
+        /// The name of a client that was given none: `program@host (CRATE)`.
+        ///
+        /// The host is what `HOSTNAME` says, or the kernel. Source: acceptance CT-09.
+        #[doc(alias = "DefaultClientID")]
+        pub fn default_client_id() -> String {
+            let program = ::std::env::args_os().next().and_then(|path| {
+                let name = ::std::path::Path::new(&path).file_name()?;
+                Some(name.to_string_lossy().into_owned())
+            });
+            let kernel = || ::std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+            let host = ::std::env::var("HOSTNAME").ok().or_else(kernel);
+            let known = |name: Option<String>| {
+                let name = name.map(|name| name.trim().to_owned());
+                name.filter(|name| !name.is_empty())
+                    .unwrap_or_else(|| "unknown".to_owned())
+            };
+            let crate_name = ::std::env!("CARGO_PKG_NAME");
+            ::std::format!("{}@{} ({crate_name})", known(program), known(host))
+        }
+
         /// Connects to one broker: the same as `Dialer::new().dial(address)`.
         ///
         /// # Errors
