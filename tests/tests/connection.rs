@@ -14,15 +14,15 @@ use std::{
 
 use bytes::Bytes;
 use kafka_client_tokio::{
-    Config, Conn, Error, ErrorCode, ErrorKind, FetchLimits, Outcome, Record, SeekFrom, api::ApiKey,
-    api::metadata::MetadataRequest,
+    Acks, Config, Conn, Error, ErrorCode, ErrorKind, FetchLimits, Outcome, Record, Sasl, SeekFrom,
+    api::ApiKey, api::metadata::MetadataRequest,
 };
 use kafka_proto::{
     api::{AnyRequest, AnyResponse},
     client::{Clock, Inbound, Now, Outbound},
 };
 use kafka_testing::{
-    broker::{Cluster, Config as Brokers, ConnId, Fault, Release, Rule},
+    broker::{self, Cluster, Config as Brokers, ConnId, Fault, Release, Rule},
     server::Server,
 };
 use runtimes::{Host, Runtime, on_each};
@@ -182,6 +182,29 @@ fn a_connection_cut_at_any_byte_ends_its_calls() {
         let error = wires.run(conn.first_offset()).expect_err("it stays ended");
         assert_eq!(error.kind(), ErrorKind::Disconnected);
     }
+}
+
+/// Fault 41, KIP-368: a session is renewed among writes that nobody answers, and they keep their order.
+#[test]
+fn a_session_is_renewed_among_writes_that_are_not_answered() {
+    let session = Duration::from_secs(10);
+    let users = broker::Sasl::new().user("alice", "secret");
+    let brokers = Brokers::new().sasl(users.session_lifetime(session));
+    let config = Config::without_brokers().sasl(Sasl::scram_sha256("alice", "secret"));
+    let (conn, mut wires) = Wires::connect(brokers, config);
+    wires.run(conn.ready()).expect("known");
+    conn.set_required_acks(Acks::None);
+    let values: Vec<_> = (0..120).map(|n| format!("{n}")).collect();
+    for value in &values {
+        let written = wires.run(conn.write_messages(&[Record::new(value)]));
+        assert_eq!(written.expect("it has left").offset, None);
+        wires.clock.pass(Duration::from_millis(500));
+    }
+    // a minute: a broker that had not been told again would have ended it five times
+    wires
+        .run(conn.request(MetadataRequest::default()))
+        .expect("open");
+    assert_eq!(wires.cluster.log("t", 0).values(), values);
 }
 
 /// Fault 9.

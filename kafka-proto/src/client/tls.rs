@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use rustls::{AlertDescription, CertificateError, ClientConnection, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, ClientConnection};
 
 use super::sync::Lock;
 use crate::{
@@ -302,9 +302,7 @@ fn explain(error: &rustls::Error, progress: Progress) -> Error {
             "the broker ended the connection after the TLS handshake: it may want a client certificate, or refuse ours"
                 .to_owned(),
         ),
-        Tls::InvalidMessage(InvalidMessage::InvalidContentType) | Tls::InvalidMessage(_)
-            if !progress.established =>
-        {
+        Tls::InvalidMessage(_) if !progress.established => {
             let message =
                 format!("the peer does not speak TLS, it may expect plaintext ({error})");
             (ErrorKind::Protocol, message)
