@@ -427,7 +427,7 @@ fn a_call_that_waits_obeys_the_deadline_of_the_moment() {
 #[test]
 fn what_nobody_acknowledges_is_done_when_it_has_left() {
     let (conn, mut wires) = Wires::ready();
-    conn.set_required_acks(kafka_client_tokio::Acks::None);
+    conn.set_required_acks(Acks::None);
     let (a, b) = ([Record::new("a")], [Record::new("b")]);
     let mut write = pin!(conn.write_messages(&a));
     assert!(poll(write.as_mut()).is_pending());
