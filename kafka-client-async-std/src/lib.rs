@@ -217,5 +217,6 @@ pub use kafka_proto::{
     record::{
         CodecError, Codecs, Compression, CompressionCodec, Header, Message, Record, RecordView,
     },
-    sasl,
+    sasl, stats,
+    stats::{DurationStats, ReaderStats, SummaryStats, WriterStats},
 };

@@ -238,7 +238,8 @@ pub use kafka_proto::{
     record::{
         CodecError, Codecs, Compression, CompressionCodec, Header, Message, Record, RecordView,
     },
-    sasl,
+    sasl, stats,
+    stats::{DurationStats, ReaderStats, SummaryStats, WriterStats},
 };
 #[cfg(not(loom))]
 pub use reader::{Messages, Reader};

@@ -7,6 +7,7 @@ use kafka_proto::{
     config::StartOffset,
     error::Error,
     record::Message,
+    stats::ReaderStats,
 };
 
 use crate::client::Client;
@@ -106,6 +107,14 @@ impl Reader {
     /// The partitions that this reader knows of, with the high watermark that their last fetch named.
     pub fn partitions(&self) -> Vec<(Arc<str>, i32, Option<i64>)> {
         self.reader.partitions()
+    }
+
+    /// What this reader has done so far; see [`ReaderStats`].
+    ///
+    /// Source: acceptance RD-10.
+    #[doc(alias = "Stats")]
+    pub fn stats(&self) -> ReaderStats {
+        self.reader.stats()
     }
 
     /// What any thread can ask or do while this reader waits: its partitions, and to end it.

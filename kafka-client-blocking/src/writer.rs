@@ -10,6 +10,7 @@ use kafka_proto::{
     client as asynchronous,
     error::{Error, Undelivered, WriteError, Written},
     record::Record,
+    stats::WriterStats,
 };
 
 use crate::{client::Client, io::Io};
@@ -138,6 +139,14 @@ impl Writer {
     /// How many records were accepted, by this writer and its clones, and have no outcome yet.
     pub fn pending(&self) -> usize {
         self.writer.pending()
+    }
+
+    /// What this writer and its clones have done so far; see [`WriterStats`].
+    ///
+    /// Source: acceptance WR-02.
+    #[doc(alias = "Stats")]
+    pub fn stats(&self) -> WriterStats {
+        self.writer.stats()
     }
 
     /// The client that this writer was made from.

@@ -195,7 +195,8 @@ pub use kafka_proto::{
     record::{
         CodecError, Codecs, Compression, CompressionCodec, Header, Message, Record, RecordView,
     },
-    sasl,
+    sasl, stats,
+    stats::{DurationStats, ReaderStats, SummaryStats, WriterStats},
 };
 
 /// The examples of the README compile.

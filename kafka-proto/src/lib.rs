@@ -8,6 +8,7 @@
 //! | [`client`] | the handles, the links, and `Control`, which an adapter drives | semver |
 //! | [`record`] | records, messages, batches | semver |
 //! | [`config`], [`error`] | settings; what goes wrong | semver |
+//! | [`stats`] | what writers and readers have done | semver |
 //! | [`api`] | the messages of all client APIs, one table each | semver; structs may get fields |
 //! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
 //! | [`wire`] | primitive types, the reader and the writer, the JSON form | semver |
@@ -47,4 +48,5 @@ mod machine;
 pub mod partition;
 pub mod record;
 pub mod sasl;
+pub mod stats;
 pub mod wire;

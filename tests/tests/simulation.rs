@@ -6,6 +6,8 @@
 
 #[path = "simulation/bytes.rs"]
 mod bytes_and_cuts;
+#[path = "simulation/counting.rs"]
+mod counting;
 #[path = "simulation/identity.rs"]
 mod identity;
 #[path = "simulation/produce_consume.rs"]

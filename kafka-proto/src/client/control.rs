@@ -224,7 +224,7 @@ impl Control {
         match note {
             Note::Call(target, submitted) => self.calls.push((target, submitted)),
             Note::Answer(question, answer) => self.handle_answer(question, answer, now),
-            Note::Ready(link) => self.handle_ready(&link),
+            Note::Ready(link) => self.handle_ready(&link, now),
             Note::Down(link, error) => self.handle_down(&link, error, now),
             Note::Throttled(link, time) => {
                 self.publish_limited(Repeated::Throttled, &link.peer, now, |peer, unreported| {

@@ -135,6 +135,7 @@ impl Client {
         let common = Arc::new(Common {
             fetch_ledger: Ledger::new(config.fetch_buffer),
             random: Lock::new(Random::new(seed)),
+            writing: Lock::default(),
             inbox: Some(inbox.clone()),
             clock,
             config,

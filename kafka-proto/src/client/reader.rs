@@ -1,6 +1,7 @@
 //! Reading: cursors on links, and the shelf from which a reader takes what they fetched.
 
 mod batch;
+mod count;
 mod handle;
 
 use std::{
@@ -12,12 +13,17 @@ use std::{
 pub use batch::{Batch, BatchMessages};
 pub use handle::{Reader, ReaderHandle};
 
+use count::NOWHERE;
+
 use super::{
     Clock,
     inbox::{Inbox, Note},
     ledger::Ledger,
     link::Link,
-    sync::Lock,
+    sync::{
+        Lock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
 };
 use crate::{
     api::fetch::PartitionData,
@@ -28,6 +34,7 @@ use crate::{
         cursor::{Cursor, Fetched, Ticket, Verdict},
         fetch::FetchLimits,
     },
+    stats::ReaderStats,
     wire::Uuid,
 };
 
@@ -41,6 +48,10 @@ pub(crate) struct Shelf {
     pub(crate) clock: Arc<dyn Clock>,
     ledger: Arc<Ledger>,
     state: Lock<ShelfState>,
+    /// What has been counted; gauges and tags are filled in when somebody looks.
+    stats: Lock<ReaderStats>,
+    /// Messages that were handed out; only the reader writes it, so that it costs a store.
+    delivered: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -61,6 +72,8 @@ pub(crate) struct Cell {
     pub(crate) topic: Arc<str>,
     pub(crate) partition: i32,
     shelf: std::sync::Weak<Shelf>,
+    /// The offset after the last message that was handed out; only the reader writes it.
+    delivered_to: AtomicI64,
     pub(crate) inner: Lock<CellInner>,
 }
 
@@ -102,6 +115,8 @@ impl Shelf {
             clock,
             ledger,
             state: Lock::new(state),
+            stats: Lock::default(),
+            delivered: AtomicU64::new(0),
         })
     }
 
@@ -124,6 +139,7 @@ impl Shelf {
             topic: topic.clone(),
             partition,
             shelf,
+            delivered_to: AtomicI64::new(NOWHERE),
             inner: Lock::new(inner),
         });
         self.state.lock().cells.push(cell.clone());
@@ -201,6 +217,7 @@ impl Shelf {
 
     /// Tells the reader of an error; the oldest are kept.
     pub(crate) fn fail(&self, error: Error) {
+        self.stats.lock().errors += 1;
         let mut state = self.state.lock();
         if state.errors.len() < 16 {
             state.errors.push_back(error);
@@ -271,6 +288,7 @@ impl Cell {
 
     /// Moves the cursor; what was fetched ahead is dropped.
     fn seek(self: &Arc<Self>, start: StartOffset, shelf: &Shelf) {
+        self.delivered_to.store(NOWHERE, Ordering::Relaxed);
         let mut inner = self.inner.lock();
         let freed = inner.cursor.seek(start);
         let link = inner.link.clone();

@@ -1,6 +1,6 @@
 //! A producer session as its writers and links share it: topics, queues, the send ledger.
 
-use std::{collections::BTreeMap, sync::Arc, task::Waker};
+use std::{collections::BTreeMap, sync::Arc, task::Waker, time::Instant};
 
 use super::{
     Clock,
@@ -21,7 +21,8 @@ use crate::{
         producer::Producer,
         queue::{BatchId, Limits, Queue, Resolved, timed_out},
     },
-    record::Batches,
+    record::{BatchHeader, Batches},
+    stats::WriterStats,
     wire::Uuid,
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) producer: Lock<Producer>,
     topics: Lock<BTreeMap<Arc<str>, Arc<TopicSlot>>>,
     spare: Lock<Vec<Vec<u8>>>,
+    /// What has been counted; gauges and tags are filled in when somebody looks.
+    stats: Lock<WriterStats>,
     /// Set when nothing more is accepted.
     closed: AtomicBool,
     /// Where messages go that a close did not deliver.
@@ -124,6 +127,7 @@ impl Session {
             producer: Lock::new(Producer::new(config.idempotent)),
             topics: Lock::default(),
             spare: Lock::default(),
+            stats: Lock::default(),
             closed: AtomicBool::new(false),
             undelivered: Lock::default(),
             config,
@@ -260,7 +264,12 @@ impl Session {
             result,
             header,
             body,
+            created,
+            left,
+            attempts,
         } = resolved;
+        let size = (BatchHeader::SIZE + body.len()) as u64;
+        self.count(&header, size, result.is_ok(), created, left, attempts);
         if let Err(error) = &result {
             self.keep(queue, error, header, &body);
         }
@@ -284,11 +293,51 @@ impl Session {
         }
     }
 
+    /// Takes note of a batch that has come to its outcome.
+    fn count(
+        &self,
+        header: &BatchHeader,
+        bytes: u64,
+        is_written: bool,
+        created: Instant,
+        left: Option<Instant>,
+        attempts: u32,
+    ) {
+        let records = u64::try_from(header.record_count).unwrap_or(0);
+        // what stands for a batch that has reported before
+        if records == 0 {
+            return;
+        }
+        let now = self.clock.now().instant;
+        let mut stats = self.stats.lock();
+        stats.writes += u64::from(attempts);
+        match is_written {
+            true => {
+                stats.messages += records;
+                stats.bytes += bytes;
+            }
+            false => stats.errors += 1,
+        }
+        stats.batch_size.record(records);
+        if let Some(left) = left {
+            stats
+                .wait_time
+                .record(left.saturating_duration_since(created));
+            stats.write_time.record(now.saturating_duration_since(left));
+            stats.retries.record(u64::from(attempts.saturating_sub(1)));
+        }
+    }
+
+    /// What has been counted, without gauges and tags.
+    pub(crate) fn stats(&self) -> WriterStats {
+        self.stats.lock().clone()
+    }
+
     fn keep(
         &self,
         queue: &PartitionQueue,
         error: &Error,
-        header: crate::record::BatchHeader,
+        header: BatchHeader,
         body: &bytes::Bytes,
     ) {
         if self.undelivered.lock().is_none() {
@@ -379,6 +428,9 @@ impl TopicSlot {
             SlotState::Known(topic) => topic.partitions.clone(),
             _ => Vec::new(),
         };
+        if !partitions.is_empty() && count > partitions.len() {
+            session.stats.lock().rebalances += 1;
+        }
         for partition in partitions.len()..count {
             partitions.push(PartitionQueue::new(&self.name, partition as i32, &session));
         }

@@ -22,6 +22,7 @@ use crate::{
     event::Event,
     machine::{Now, balancer},
     record::{BatchBuilder, BatchHeader, Record},
+    stats::WriterStats,
 };
 
 /// Writes messages to one topic or to many.
@@ -177,6 +178,30 @@ impl Writer {
     /// Counts under the locks of all partitions that were written to: for the end of a program, not for each message.
     pub fn pending(&self) -> usize {
         self.session.pending()
+    }
+
+    /// What this writer and its clones have done so far; see [`WriterStats`].
+    ///
+    /// Source: acceptance WR-02.
+    #[doc(alias = "Stats")]
+    pub fn stats(&self) -> WriterStats {
+        let (common, settings) = (&self.client.shared.common, &self.session.config);
+        let mut stats = self.session.stats();
+        let dials = common.writing.lock();
+        stats.dials = dials.count;
+        stats.dial_time = dials.time.clone();
+        drop(dials);
+        stats.queue_length = self.session.pending() as u64;
+        stats.queue_capacity = settings.buffer_bytes as u64;
+        stats.max_batch_bytes = settings.batch_bytes as u64;
+        stats.batch_timeout = settings.linger;
+        stats.read_timeout = common.config.request_timeout;
+        stats.write_timeout = settings.delivery_timeout;
+        stats.rebalance_interval = common.config.metadata_max_age;
+        stats.required_acks = settings.acks.code();
+        stats.client_id.clone_from(&common.config.client_id);
+        stats.topic.clone_from(&settings.topic);
+        stats
     }
 
     /// The client that this writer was made from.

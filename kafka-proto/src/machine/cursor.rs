@@ -257,6 +257,11 @@ impl Cursor {
         !self.buffered.is_empty()
     }
 
+    /// Bytes that were fetched and not handed out.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffered_bytes
+    }
+
     /// Whether the last answer said that nothing is there yet: a broker parks a fetch of such partitions alone.
     pub fn is_at_end(&self) -> bool {
         match (&self.state, self.high_watermark) {

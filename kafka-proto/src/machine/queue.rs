@@ -77,6 +77,9 @@ struct Queued<R> {
     given_up: bool,
     urgent: bool,
     created: Instant,
+    /// When it was first handed out.
+    left: Option<Instant>,
+    attempts: u32,
     deadline: Instant,
     receipts: Vec<R>,
 }
@@ -109,6 +112,12 @@ pub struct Resolved<R> {
     pub header: BatchHeader,
     /// The records, for reuse of the memory or to hand them back.
     pub body: Bytes,
+    /// When its first record came.
+    pub created: Instant,
+    /// When it was first handed out.
+    pub left: Option<Instant>,
+    /// How often it was handed out.
+    pub attempts: u32,
 }
 
 /// Where a batch went.
@@ -177,6 +186,8 @@ impl<R> Queue<R> {
             given_up: false,
             urgent: false,
             created: now.instant,
+            left: None,
+            attempts: 0,
             deadline: now.instant + self.limits.delivery_timeout,
             receipts: Vec::new(),
         });
@@ -285,6 +296,8 @@ impl<R> Queue<R> {
             header.base_sequence = sequence;
         }
         batch.in_flight = true;
+        batch.left.get_or_insert(now);
+        batch.attempts += 1;
         self.in_flight += 1;
         self.drain = at + 1;
         Some(Drained {
@@ -577,6 +590,9 @@ impl<R> Queue<R> {
             result,
             header,
             body,
+            created: batch.created,
+            left: batch.left,
+            attempts: batch.attempts,
         });
     }
 

@@ -54,6 +54,7 @@ stories! {
     the_cluster_is_described
     two_clients_share_nothing
     events_tell_of_connections_and_end_with_the_client
+    statistics_count_what_was_written_and_read
 }
 
 scenario! { connected(place: &Place) -> Client {
@@ -522,4 +523,37 @@ scenario! { read_numbers(place: Place, name: String, count: u64) -> Contents {
     }
     go!(closed(client));
     contents
+}}
+
+// TY-12, TY-13, WR-02, RD-10.
+scenario! { statistics_count_what_was_written_and_read(place: Place) {
+    let client = go!(connected(&place));
+    let topic = go!(topic(&client, &place, 2));
+    let writer = client.writer(&topic).expect("a writer");
+    let before = writer.stats();
+    for call in 0..10 {
+        let records = [Record::new("x").partition(0), Record::new("y").partition(call % 2)];
+        go!(writer.write_messages(&records)).expect("written");
+    }
+    let stats = writer.stats().since(&before);
+    assert_eq!((stats.messages, stats.errors), (20, 0));
+    // calls wait for their outcome, so that batches are as large as a call's share
+    assert_eq!((stats.batch_size.count(), stats.batch_size.sum()), (15, 20));
+    assert_eq!((stats.batch_size.min(), stats.batch_size.avg(), stats.batch_size.max()), (1, 1, 2));
+    assert!(stats.write_time.min() > Duration::ZERO);
+    assert!(stats.write_time.min() <= stats.write_time.avg());
+    assert!(stats.write_time.avg() <= stats.write_time.max());
+    assert!(stats.dial_time.count() >= 1);
+    assert_eq!((stats.queue_length, stats.topic), (0, Some(topic.clone())));
+
+    let mut reader = client.reader(&topic).expect("a reader");
+    for _ in 0..20 {
+        go!(reader.read_message()).expect("good").expect("open");
+    }
+    let stats = reader.handle().stats();
+    assert_eq!((stats.messages, stats.errors, stats.lag()), (20, 0, 0));
+    let offsets: Vec<_> = stats.partitions.iter().map(|p| (p.partition, p.offset)).collect();
+    assert_eq!(offsets, [(0, Some(15)), (1, Some(5))]);
+    assert!(stats.fetches >= 1 && stats.bytes >= 20);
+    go!(closed(client));
 }}

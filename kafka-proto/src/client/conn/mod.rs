@@ -114,6 +114,7 @@ impl Conn {
         let common = Arc::new(Common {
             fetch_ledger: Ledger::new(config.fetch_buffer),
             random: Lock::new(Random::new(seed)),
+            writing: Lock::default(),
             inbox: None,
             clock,
             config,

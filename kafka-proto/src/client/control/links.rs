@@ -154,6 +154,11 @@ impl Control {
         let peer: Arc<str> = address.to_string().into();
         let (link, outbound, inbound) =
             Link::new(kind, peer, &address.host, self.common.clone(), rung, now);
+        match &link.kind {
+            Kind::Produce => self.common.writing.lock().count += 1,
+            Kind::Fetch(shelf) => shelf.count_dial(),
+            Kind::General => {}
+        }
         let deadline = self.common.config.setup_deadline(now.instant);
         self.links.insert(
             key,
@@ -173,12 +178,18 @@ impl Control {
         link
     }
 
-    pub(super) fn handle_ready(&mut self, link: &Arc<Link>) {
+    pub(super) fn handle_ready(&mut self, link: &Arc<Link>, now: Now) {
         let mut entries = self.links.iter_mut();
         let Some((key, entry)) = entries.find(|(_, entry)| Arc::ptr_eq(&entry.link, link)) else {
             return;
         };
         entry.ready = true;
+        let took = now.instant.saturating_duration_since(entry.since);
+        match &link.kind {
+            Kind::Produce => self.common.writing.lock().time.record(took),
+            Kind::Fetch(shelf) => shelf.count_dialled(took),
+            Kind::General => {}
+        }
         self.last_failures.remove(&entry.address);
         let idle_at = self.common.config.idle_timeout.map(|t| entry.since + t);
         self.idle_at = self.idle_at.or(idle_at);
@@ -229,6 +240,11 @@ impl Control {
             reach.rung = if entry.ready { reach.rung } else { 0 };
             self.last_failures.insert(entry.address, error.clone());
             self.tell_unready();
+        }
+        if let (Kind::Fetch(shelf), true, ErrorKind::TimedOut) =
+            (&link.kind, entry.ready, error.kind())
+        {
+            shelf.count_timeout();
         }
         if error.is_about_identity() {
             self.tell_refused(link, &error);

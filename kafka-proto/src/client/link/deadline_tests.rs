@@ -45,6 +45,7 @@ impl World {
         let common = Arc::new(Common {
             fetch_ledger: Ledger::new(config.fetch_buffer),
             random: Lock::new(Random::new(1)),
+            writing: Lock::default(),
             inbox: None,
             clock: Arc::new(Still(now)),
             config: config.sasl(Sasl::plain("a", "b").expect("credentials")),

@@ -253,7 +253,10 @@ impl Inbound {
                 Ok(())
             }
             Purpose::Produce(flights) => self.handle_produced(&body, version, flights, now),
-            Purpose::Fetch(sought, reserved) => {
+            Purpose::Fetch(sought, reserved, since) => {
+                if let super::Kind::Fetch(shelf) = &self.link.kind {
+                    shelf.count_fetch(now.instant.saturating_duration_since(since));
+                }
                 self.handle_fetched(&body, version, sought, reserved, now)
             }
             Purpose::Offsets(sought) => self.handle_offsets(&body, version, sought, now),

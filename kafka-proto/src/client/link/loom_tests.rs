@@ -47,6 +47,7 @@ fn link(now: Now) -> (Arc<Link>, Outbound, Inbound) {
     let common = Arc::new(Common {
         fetch_ledger: Ledger::new(config.fetch_buffer),
         random: Lock::new(Random::new(1)),
+        writing: Lock::default(),
         inbox: None,
         clock: Arc::new(Still(now)),
         config,

@@ -57,6 +57,7 @@ use crate::{
         handshake::{ExpectVersions, Versions},
         queue::BatchId,
     },
+    stats::DurationStats,
 };
 
 /// Produce requests in flight on one link.
@@ -82,6 +83,15 @@ pub(crate) struct Common {
     pub(crate) inbox: Option<Arc<Inbox>>,
     pub(crate) fetch_ledger: Arc<Ledger>,
     pub(crate) random: Lock<Random>,
+    /// Connections for writing, which all writers share.
+    pub(crate) writing: Lock<Dials>,
+}
+
+/// How often connections of one kind were dialled, and how long that took.
+#[derive(Debug, Default)]
+pub(crate) struct Dials {
+    pub(crate) count: u64,
+    pub(crate) time: DurationStats,
 }
 
 /// The part of a link that both halves, and everyone who has something to send, share.
@@ -201,7 +211,8 @@ enum Purpose {
     RawToken,
     Call(Waiting),
     Produce(Vec<Flight>),
-    Fetch(Vec<Sought>, usize),
+    /// With what it has of the fetch ledger, and since when it is under way.
+    Fetch(Vec<Sought>, usize, Instant),
     Offsets(Vec<Sought>),
 }
 
@@ -567,7 +578,7 @@ impl Purpose {
                 }
             }
             // their cursors are handed back with the link
-            Self::Fetch(_, reserved) => link.common.fetch_ledger.release(reserved),
+            Self::Fetch(_, reserved, _) => link.common.fetch_ledger.release(reserved),
             Self::Offsets(_) => {}
         }
     }

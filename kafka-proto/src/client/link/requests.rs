@@ -217,7 +217,7 @@ impl Outbound {
             Form::of(ApiKey::Fetch, version),
             now,
             wait,
-            Purpose::Fetch(sought, reserve),
+            Purpose::Fetch(sought, reserve, now.instant),
             |w| request.write(w),
         );
     }

@@ -108,6 +108,12 @@ impl Batch {
         (batch, None)
     }
 
+    /// The records of its batches, those before the position included.
+    pub(super) fn records(&self) -> u64 {
+        let counts = self.batches.iter().map(|b| b.header().record_count);
+        counts.map(|n| u64::try_from(n).unwrap_or(0)).sum()
+    }
+
     /// Takes the next message; `None` behind the last one.
     ///
     /// # Errors

@@ -6,13 +6,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{Batch, Cell, Shelf};
+use super::{Batch, Cell, Shelf, count::Piece};
 use crate::{
-    client::{Client, inbox::Note},
+    client::{Client, Shared, inbox::Note},
     config::StartOffset,
     error::{Error, ErrorKind},
     machine::cursor::Fetched,
     record::{Batches, Chunk, Message, RecordCursor, RecordError},
+    stats::ReaderStats,
 };
 
 /// Results handed out in a row before other tasks have their turn.
@@ -33,6 +34,8 @@ pub struct Reader {
     client: Client,
     shelf: Arc<Shelf>,
     current: Option<Current>,
+    /// What is counted of the piece that was taken last.
+    piece: Option<Piece>,
     in_a_row: u32,
 }
 
@@ -60,6 +63,7 @@ impl Reader {
             client,
             shelf,
             current: None,
+            piece: None,
             in_a_row: 0,
         }
     }
@@ -132,10 +136,19 @@ impl Reader {
         self.handle().partitions()
     }
 
+    /// What this reader has done so far; see [`ReaderStats`].
+    ///
+    /// Source: acceptance RD-10.
+    #[doc(alias = "Stats")]
+    pub fn stats(&self) -> ReaderStats {
+        self.handle().stats()
+    }
+
     /// What others may do with this reader while it reads.
     pub fn handle(&self) -> ReaderHandle {
         ReaderHandle {
             shelf: self.shelf.clone(),
+            shared: self.client.shared.clone(),
         }
     }
 
@@ -161,6 +174,7 @@ impl Reader {
             if let Some(current) = &mut self.current {
                 match current.next() {
                     Some(Ok(message)) => {
+                        self.shelf.deliver(1, &current.cell, current.position);
                         self.in_a_row += 1;
                         return Poll::Ready(Ok(Some(message)));
                     }
@@ -195,6 +209,7 @@ impl Reader {
                 if let Some(e) = error {
                     let again = cell.corrupt(next.max(position), &self.shelf);
                     if batch.is_empty() && again {
+                        self.shelf.count_error();
                         return Poll::Ready(Err(
                             Error::corrupt(e).in_partition(&cell.topic, cell.partition)
                         ));
@@ -203,6 +218,7 @@ impl Reader {
                 if batch.is_empty() {
                     continue;
                 }
+                self.shelf.deliver(batch.records(), &cell, next);
                 return Poll::Ready(Ok(Some(batch)));
             }
             if !ready!(self.poll_current(cx))? {
@@ -213,6 +229,9 @@ impl Reader {
 
     /// Takes what was fetched next in hand; `false` once closed.
     fn poll_current(&mut self, cx: &Context<'_>) -> Poll<Result<bool, Error>> {
+        if let Some(piece) = self.piece.take() {
+            self.shelf.end(&piece);
+        }
         loop {
             let Some(cell) = ready!(self.shelf.poll_cell(cx.waker()))? else {
                 return Poll::Ready(Ok(false));
@@ -221,6 +240,7 @@ impl Reader {
             let Some(fetched) = cell.take(&self.shelf) else {
                 continue;
             };
+            self.piece = Some(self.shelf.begin(fetched.records.len()));
             let position = fetched.from;
             let batches = Batches::new(fetched.records.clone());
             let batches = if self.shelf.config.check_crcs {
@@ -244,6 +264,7 @@ impl Reader {
         let current = self.current.take()?;
         let again = current.cell.corrupt(current.position, &self.shelf);
         again.then(|| {
+            self.shelf.count_error();
             Error::corrupt(error).in_partition(&current.cell.topic, current.cell.partition)
         })
     }
@@ -296,6 +317,7 @@ impl Current {
 #[derive(Clone)]
 pub struct ReaderHandle {
     shelf: Arc<Shelf>,
+    shared: Arc<Shared>,
 }
 
 impl ReaderHandle {
@@ -309,6 +331,11 @@ impl ReaderHandle {
                 (cell.topic.clone(), cell.partition, high_watermark)
             })
             .collect()
+    }
+
+    /// What the reader has done so far; see [`ReaderStats`].
+    pub fn stats(&self) -> ReaderStats {
+        self.shelf.stats(&self.shared.common.config)
     }
 
     /// Ends reading: a call that waits answers `None`, and so do later ones. Calling it again does nothing.
