@@ -26,9 +26,6 @@ use crate::{
     stream::{Half, TcpReader, TcpWriter},
 };
 
-const NO_THREAD: &str = "the system refused a thread for the control of a client: it may have reached the limit of its \
-                         user or container";
-
 /// Writes or reads in a row before other tasks have their turn.
 const TURN: usize = 64;
 /// Slices in one write.
@@ -68,7 +65,7 @@ pub(crate) fn start(
     thread::Builder::new()
         .name("kafka-control".to_owned())
         .spawn(drive)
-        .map_err(|_| Error::no_runtime(NO_THREAD))?;
+        .map_err(Error::exhausted)?;
     Ok(())
 }
 

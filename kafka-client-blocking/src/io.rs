@@ -3,7 +3,6 @@
 use std::{
     cell::Cell,
     future::Future,
-    io,
     pin::pin,
     sync::{
         Arc,
@@ -23,9 +22,6 @@ use crate::{
     sync::Lock,
     threads::Hangup,
 };
-
-const NO_THREAD: &str = "the system refused a thread or a file descriptor for the connections of a client: it may have \
-                         reached the limit of its user or container";
 
 thread_local! {
     /// The thread's own bed: making one for each call would cost an allocation.
@@ -50,8 +46,7 @@ impl Io {
         clock: Arc<dyn Clock>,
         fill: impl FnOnce(&mut Engine),
     ) -> Result<Arc<Self>, Error> {
-        let refused = |_: io::Error| Error::no_runtime(NO_THREAD);
-        let signal = Signal::new().map_err(refused)?;
+        let signal = Signal::new().map_err(Error::exhausted)?;
         let mut engine = Engine::new(clock, signal.clone());
         fill(&mut engine);
         let seats = Arc::new(Seats::new(engine, signal.clone()));
@@ -59,7 +54,7 @@ impl Io {
         let thread = thread::Builder::new()
             .name("kafka-io".to_owned())
             .spawn(move || driven.run())
-            .map_err(refused)?;
+            .map_err(Error::exhausted)?;
         Ok(Arc::new(Self {
             seats: Some((seats, signal)),
             threads: Lock::new(vec![thread]),

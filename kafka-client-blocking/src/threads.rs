@@ -19,8 +19,6 @@ use crate::{
     sync::{Condvar, Lock, wait, wait_timeout},
 };
 
-const NO_THREAD: &str = "the system refused a thread for a connection: it may have reached the limit of its user or \
-                         container";
 const SLICES: usize = 64;
 /// Bytes in one write.
 const MOST: usize = 64 * 1024;
@@ -67,7 +65,7 @@ pub(crate) fn start(
     });
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
-        thread.map_err(|_| Error::no_runtime(NO_THREAD))
+        thread.map_err(Error::exhausted)
     };
     // also where the stream panics, or a thread is refused
     let end = End(writing.clone(), hangup.clone());

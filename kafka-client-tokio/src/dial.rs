@@ -27,8 +27,6 @@ use crate::{
 const NO_RUNTIME: &str =
     "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
 
-const NO_THREAD: &str = "a thread for the client's control could not be started";
-
 /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
 ///
 /// # Errors
@@ -163,8 +161,7 @@ impl Dialer {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
         let (client, control) =
             Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
-        drive::start(control, clock, self.opener.clone(), &runtime)
-            .map_err(|_| Error::no_runtime(NO_THREAD))?;
+        drive::start(control, clock, self.opener.clone(), &runtime).map_err(Error::exhausted)?;
         Ok(client)
     }
 

@@ -694,14 +694,9 @@ on_each! {
     pipelined_calls_get_their_own_answers: tokio tokio_current_thread async_std smol executor;
 }
 
-/// Faults 8, 10, 11, 12: the same over sockets; another connection works at once.
-fn faults_over_sockets(runtime: Runtime) {
-    let host = Host::start(runtime);
-    let server = Server::start(Cluster::new(Brokers::new())).expect("ports");
-    server.cluster().create_topic("t", 1);
-    let (dialer, address) = (host.dialer(), server.bootstrap());
-    let server = Arc::new(server);
-    let faults: [(Fault, ErrorKind); 6] = [
+/// What a broker may do instead of answering, and what that is to a caller.
+fn wrong_answers() -> [(Fault, ErrorKind); 6] {
+    [
         (Fault::DisconnectBefore, ErrorKind::Disconnected),
         (Fault::DisconnectAfter, ErrorKind::Disconnected),
         (Fault::corrupt(|frame| frame[0] = 0xff), ErrorKind::Protocol),
@@ -715,9 +710,52 @@ fn faults_over_sockets(runtime: Runtime) {
             }),
             ErrorKind::Protocol,
         ),
-    ];
+    ]
+}
+
+/// Faults 8, 10, 11, 12: the same on threads.
+#[test]
+fn faults_over_sockets_on_threads() {
+    let server = Server::start(Cluster::new(Brokers::new())).expect("ports");
+    server.cluster().create_topic("t", 1);
+    let (dialer, address) = (kafka_client_blocking::Dialer::new(), server.bootstrap());
+    let dial = || dialer.dial_leader(&address, "t", 0).expect("a broker");
+    for (fault, kind) in wrong_answers() {
+        let conn = dial();
+        let rule = Rule::new(fault.clone()).api(ApiKey::ListOffsets);
+        server.cluster().inject(rule);
+        let error = conn.last_offset().expect_err("no answer");
+        assert_eq!(error.kind(), kind, "{fault:?}: {error}");
+        assert_eq!(dial().last_offset().expect("an answer"), 0);
+    }
+}
+
+/// Fault 59: the system has no room for what is to be written.
+#[test]
+fn a_socket_that_cannot_be_written_is_told_with_its_cause() {
+    const NO_BUFFER_SPACE: i32 = 105;
+    let (conn, mut wires) = Wires::ready();
+    let mut call = pin!(conn.request(MetadataRequest::default()));
+    assert!(poll(call.as_mut()).is_pending());
+    let failed = std::io::Error::from_raw_os_error(NO_BUFFER_SPACE);
+    wires.outbound.failed(failed);
+    let error = ended(call.as_mut()).expect_err("it never left");
+    assert_eq!(error.kind(), ErrorKind::Disconnected);
+    assert!(error.is_retriable());
+    let source = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<std::io::Error>());
+    let code = source.and_then(std::io::Error::raw_os_error);
+    assert_eq!(code, Some(NO_BUFFER_SPACE), "{error}");
+}
+
+/// Faults 8, 10, 11, 12: the same over sockets; another connection works at once.
+fn faults_over_sockets(runtime: Runtime) {
+    let host = Host::start(runtime);
+    let server = Server::start(Cluster::new(Brokers::new())).expect("ports");
+    server.cluster().create_topic("t", 1);
+    let (dialer, address) = (host.dialer(), server.bootstrap());
+    let server = Arc::new(server);
     host.run(async move {
-        for (fault, kind) in faults {
+        for (fault, kind) in wrong_answers() {
             let conn = dialer
                 .dial_leader(&address, "t", 0)
                 .await

@@ -4,6 +4,8 @@
 //! first seed that fails, what it needs to fail is shown: the mishaps, and how many messages; `SIM_SHRINK=0` leaves that
 //! out.
 
+#[path = "simulation/answers.rs"]
+mod answers;
 #[path = "simulation/bytes.rs"]
 mod bytes_and_cuts;
 #[path = "simulation/counting.rs"]

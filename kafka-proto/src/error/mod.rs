@@ -80,6 +80,8 @@ pub enum ErrorKind {
     Untrusted,
     /// There are no credentials to send: their provider failed, or did not answer in time.
     Credentials,
+    /// The system refused a thread or a file descriptor that connections need; its own error is the source.
+    Exhausted,
 }
 
 /// Whose fault a failure is.
@@ -139,6 +141,7 @@ impl Error {
                 | ErrorKind::Unreachable
                 | ErrorKind::Disconnected
                 | ErrorKind::Credentials
+                | ErrorKind::Exhausted
         );
         Self(Arc::new(Inner {
             kind,
@@ -154,6 +157,15 @@ impl Error {
     /// The error of an adapter that is called outside its runtime: for adapters.
     pub fn no_runtime(cure: &'static str) -> Self {
         Self::new(ErrorKind::Misuse, cure)
+    }
+
+    /// The error of connections that the system has no thread or file descriptor for: for adapters.
+    pub fn exhausted(error: std::io::Error) -> Self {
+        let message = format!(
+            "the system refused a thread or a file descriptor for connections, which may be a limit of the user or the \
+             container: {error}"
+        );
+        Self::new(ErrorKind::Exhausted, message).caused_by(error)
     }
 
     /// The error of a connection that could not be made: for adapters.
@@ -292,7 +304,8 @@ impl Error {
             ErrorKind::Closed
             | ErrorKind::TimedOut
             | ErrorKind::Unreachable
-            | ErrorKind::Disconnected => Fault::Transport,
+            | ErrorKind::Disconnected
+            | ErrorKind::Exhausted => Fault::Transport,
         }
     }
 
