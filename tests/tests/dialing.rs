@@ -465,7 +465,7 @@ fn asks(runtime: Runtime, brokers: String, request: MetadataRequest) -> Result<(
     })
 }
 
-/// As many dials as `DIALS` says, of which half fail, leave no socket and no thread behind: issue drills say 10,000. A
+/// As many dials as `DIALS` says, of which half fail, leave no socket and no thread behind: a drill takes 10,000. A
 /// process of its own, since what is counted belongs to the whole process.
 #[test]
 fn dials_of_which_half_fail_leave_nothing_behind() {

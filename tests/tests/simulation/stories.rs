@@ -1,9 +1,9 @@
 //! One situation each, as a story in virtual time.
 
-use std::time::Duration;
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use kafka_proto::{
-    api::ApiKey,
+    api::{ApiKey, metadata::MetadataRequest},
     config::{ReaderConfig, StartOffset, WriterConfig},
     error::{ErrorKind, Outcome},
     record::Record,
@@ -432,4 +432,45 @@ fn a_peer_that_accepts_and_says_nothing_is_left_at_the_setup_timeout() {
         assert_eq!((sim.tasks(Role::Control), sim.tasks(Role::Link)), (0, 0));
     };
     sim.block_on(secs(120), story).expect("it ends");
+}
+
+/// CN-25: a thousand tasks on one connection are served in turn: between a question and its answer each of the others gets
+/// two answers at most, whatever the order in which tasks run.
+#[test]
+fn a_thousand_tasks_on_one_connection_are_served_in_turn() {
+    const TASKS: u64 = 1000;
+    const TURNS: u64 = 10;
+    for seed in 0..3 {
+        let faults = Faults {
+            shuffle: true,
+            ..Faults::none()
+        };
+        let sim = Sim::new(seed, Config::new(), faults);
+        let client = sim.client(sim.config());
+        let answered = Rc::new(Cell::new(0));
+        let story = async {
+            client.ready().await.expect("a broker");
+            let tasks: Vec<_> = (0..TASKS)
+                .map(|_| {
+                    let (client, answered) = (client.clone(), answered.clone());
+                    sim.spawn(async move {
+                        for _ in 0..TURNS {
+                            let before = answered.get();
+                            let call = client.call_broker(1, MetadataRequest::default());
+                            call.await.expect("an answer");
+                            let others = answered.get() - before;
+                            assert!(others <= 2 * TASKS, "{others} were answered meanwhile");
+                            answered.set(answered.get() + 1);
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await;
+            }
+        };
+        sim.block_on(Duration::from_secs(60), story)
+            .expect("it ends");
+        assert_eq!(answered.get(), TASKS * TURNS);
+    }
 }
