@@ -1,6 +1,11 @@
 //! One connection.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use kafka_proto::{
@@ -47,7 +52,8 @@ impl Conn {
 
     /// Sends a request of any API, in the highest version that both sides know, and waits for the response.
     ///
-    /// Obeys both deadlines.     ///
+    /// Obeys both deadlines. To have several in flight, use [`Conn::send`], or several threads.
+    ///
     /// # Errors
     ///
     /// The broker does not know the API or a field that is set, a deadline passed, or the connection ended. Error codes
@@ -69,6 +75,33 @@ impl Conn {
         R: Request + Send + Sync + 'static,
     {
         self.io.block_on(self.conn.request_at(version, request))
+    }
+
+    /// Sends a request of any API without waiting, and returns the promise of its response: what has many requests in flight
+    /// in one thread, which costs a fraction of a thread for each.
+    ///
+    /// Obeys both deadlines. Errors come with the response.
+    pub fn send<R>(&self, request: R) -> Call<R>
+    where
+        R: Request + Send + Sync + 'static,
+    {
+        self.promise(self.conn.request(request))
+    }
+
+    /// Sends a request in this very version without waiting, and returns the promise of its response.
+    ///
+    /// As [`Conn::send`]; it is also an error if this crate or the broker does not know the version.
+    pub fn send_at<R>(&self, version: i16, request: R) -> Call<R>
+    where
+        R: Request + Send + Sync + 'static,
+    {
+        self.promise(self.conn.request_at(version, request))
+    }
+
+    fn promise<R: Request>(&self, call: asynchronous::Call<R>) -> Call<R> {
+        self.io.nudge();
+        let io = self.io.clone();
+        Call { call, io }
     }
 
     /// Sends the body of a request of any API and version as it is, and waits for the body of the response: for proxies.
@@ -445,5 +478,43 @@ impl Drop for Conn {
     fn drop(&mut self) {
         self.conn.close();
         self.io.hang_up();
+    }
+}
+
+/// The promise of a response.
+///
+/// Wait for it, in any thread, or drop it: the request is sent all the same, and the connection goes on.
+#[must_use = "a call says what the broker answered; drop it on purpose with `drop`"]
+pub struct Call<R: Request> {
+    call: asynchronous::Call<R>,
+    io: Arc<Io>,
+}
+
+impl<R: Request> Call<R> {
+    /// Waits for the response.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conn::request`].
+    pub fn wait(self) -> Result<R::Response, Error> {
+        self.io.block_on(self.call)
+    }
+
+    /// Waits up to `limit` for the response; zero is a look.
+    ///
+    /// # Errors
+    ///
+    /// There is no response yet: the call is handed back. What [`Call::wait`] returns is inside.
+    pub fn wait_timeout(mut self, limit: Duration) -> Result<Result<R::Response, Error>, Self> {
+        let outcome = self.io.block_on_for(limit, &mut self.call);
+        outcome.ok_or(self)
+    }
+}
+
+impl<R: Request> fmt::Debug for Call<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("api", &R::API)
+            .finish_non_exhaustive()
     }
 }

@@ -211,7 +211,7 @@ mod writer;
 pub use client::{Client, Events};
 #[cfg(not(loom))]
 #[cfg(not(loom))]
-pub use conn::Conn;
+pub use conn::{Call, Conn};
 #[cfg(not(loom))]
 pub use dial::{
     Dialer, connect, default_client_id, dial, dial_leader, dial_partition, lookup_leader,

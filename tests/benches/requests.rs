@@ -36,7 +36,7 @@ use kafka_testing::{
 };
 
 const WINDOW: usize = 64;
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "bare",
     "gathered",
     "tokio-1",
@@ -44,6 +44,7 @@ const KINDS: [&str; 7] = [
     "async-std",
     "smol",
     "blocking",
+    "threads",
 ];
 
 fn main() {
@@ -111,6 +112,7 @@ fn measure(kind: &str, address: &str, count: usize) -> (f64, f64) {
             let conn = dialer.dial(&address).await.expect("a broker");
             pipeline(&conn, count).await
         })),
+        "blocking" => one_thread(&address, count),
         _ => threads(&address, count),
     }
 }
@@ -138,7 +140,26 @@ fn accept(response: Result<kafka_proto::api::produce::ProduceResponse, kafka_pro
     assert_eq!(response.responses[0].partition_responses[0].error_code, 0);
 }
 
-/// A call of a thread waits, so that there is a thread for each in flight.
+/// One thread keeps the window full.
+fn one_thread(address: &str, count: usize) -> (f64, f64) {
+    let conn = blocking::dial(address).expect("a broker");
+    let batch = batch();
+    let mut calls = VecDeque::new();
+    let span = Span::start();
+    for _ in 0..count {
+        if calls.len() == WINDOW {
+            let call: blocking::Call<_> = calls.pop_front().expect("a call");
+            accept(call.wait());
+        }
+        calls.push_back(conn.send_at(9, request(&batch)));
+    }
+    for call in calls {
+        accept(call.wait());
+    }
+    span.end(count)
+}
+
+/// A call that waits for its answer, so that there is a thread for each in flight.
 fn threads(address: &str, count: usize) -> (f64, f64) {
     let conn = Arc::new(blocking::dial(address).expect("a broker"));
     let batch = batch();

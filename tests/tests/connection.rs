@@ -882,3 +882,34 @@ fn sixty_four_threads_share_a_connection() {
         }
     });
 }
+
+/// CN-25: one thread has a thousand requests in flight, and asks for the last answer first.
+#[test]
+fn one_thread_has_many_requests_in_flight() {
+    let server = with_ten_topics();
+    let conn = kafka_client_blocking::dial(&server.bootstrap()).expect("a broker");
+    let send = |n| {
+        let (partitions, request) = question(n);
+        (partitions, conn.send(request))
+    };
+    let calls: Vec<_> = (0..1000).map(send).collect();
+    for (partitions, call) in calls.into_iter().rev() {
+        let response = call.wait().expect("an answer");
+        assert_eq!(response.topics[0].partitions.len(), partitions);
+    }
+    // one that is not answered yet is handed back, and one that is dropped takes nothing with it
+    let hold = Rule::new(Fault::HoldResponse).api(ApiKey::Metadata);
+    let hold = server.cluster().inject(hold);
+    let (_, mut held) = send(0);
+    while server.cluster().hits(hold) == 0 {
+        let moment = Duration::from_millis(5);
+        held = held.wait_timeout(moment).expect_err("held");
+    }
+    drop(send(1));
+    server.cluster().release(hold);
+    let outcome = held.wait_timeout(Duration::from_secs(60));
+    assert!(outcome.expect("released").is_ok());
+    let refused = conn.send_at(i16::MAX, MetadataRequest::default());
+    let error = refused.wait().expect_err("no such version");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
