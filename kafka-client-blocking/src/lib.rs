@@ -174,6 +174,13 @@
 //! for message in batch {
 //!     println!("{:?}", message?.value());
 //! }
+//!
+//! // requests of any kind; this way many are in flight
+//! use kafka_client_blocking::api::metadata::MetadataRequest;
+//! let calls: Vec<_> = (0..64).map(|_| conn.send(MetadataRequest::default())).collect();
+//! for call in calls {
+//!     println!("{} brokers", call.wait()?.brokers.len());
+//! }
 //! # Ok(())
 //! # }
 //! ```
