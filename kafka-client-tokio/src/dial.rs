@@ -1,15 +1,9 @@
 //! Connecting.
 
-use std::{
-    future::Future,
-    hash::{BuildHasher, Hasher, RandomState},
-    io,
-    sync::Arc,
-    time::Instant,
-};
+use std::{future::Future, io, sync::Arc, time::Instant};
 
 use kafka_proto::{
-    client::{Client, Clock, Conn, Connector},
+    client::{Client, Clock, Conn, Connector, Seed},
     config::{Address, Config},
     error::Error,
 };
@@ -28,6 +22,9 @@ const NO_RUNTIME: &str =
     "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
 
 const NO_THREAD: &str = "a thread for the client's control could not be started";
+
+const NO_RANDOMNESS: &str =
+    "the system has no randomness to give, and the nonces of SASL must not be guessed";
 
 /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
 ///
@@ -149,7 +146,7 @@ impl Dialer {
         let (conn, outbound, inbound) = Conn::new(
             self.config.clone(),
             clock.clone(),
-            seed(),
+            seed()?,
             "a stream of the caller",
             topic,
             partition,
@@ -161,8 +158,11 @@ impl Dialer {
     fn start(&self, brokers: &str) -> Result<Client, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let (client, control) =
-            Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
+        let (client, control) = Client::new(
+            self.config.clone().brokers(brokers)?,
+            clock.clone(),
+            seed()?,
+        )?;
         drive::start(control, clock, self.opener.clone(), &runtime)
             .map_err(|_| Error::no_runtime(NO_THREAD))?;
         Ok(client)
@@ -189,7 +189,7 @@ impl Dialer {
             rung,
             self.config.clone(),
             clock.clone(),
-            seed(),
+            seed()?,
             &peer,
             topic,
             partition,
@@ -205,7 +205,9 @@ impl Dialer {
     }
 }
 
-/// Makes the pauses of two clients differ, and the nonces of SASL. std has its keys from the system's source of randomness.
-fn seed() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// From the system's source of randomness: no two clients pause alike, and nobody guesses the nonces of SASL.
+fn seed() -> Result<Seed, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| Error::no_runtime(NO_RANDOMNESS))?;
+    Ok(bytes.into())
 }

@@ -50,7 +50,7 @@ use crate::{
     error::{Error, ErrorKind, Outcome, Scope},
     machine::{
         Now,
-        authentication::{Ask, Expect},
+        authentication::{Ask, Expect, Nonces},
         backoff::Random,
         cursor::Ticket,
         earlier,
@@ -82,6 +82,7 @@ pub(crate) struct Common {
     pub(crate) inbox: Option<Arc<Inbox>>,
     pub(crate) fetch_ledger: Arc<Ledger>,
     pub(crate) random: Lock<Random>,
+    pub(crate) nonces: Lock<Nonces>,
 }
 
 /// The part of a link that both halves, and everyone who has something to send, share.
