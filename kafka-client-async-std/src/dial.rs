@@ -1,17 +1,10 @@
 //! Connecting.
 
-use std::{
-    future::Future,
-    hash::{BuildHasher, Hasher, RandomState},
-    io,
-    pin::Pin,
-    sync::Arc,
-    time::Instant,
-};
+use std::{future::Future, io, pin::Pin, sync::Arc, time::Instant};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use kafka_proto::{
-    client::{Client, Clock, Conn, Connector},
+    client::{Client, Clock, Conn, Connector, Seed},
     config::{Address, Config},
     error::Error,
 };
@@ -164,7 +157,7 @@ impl Dialer {
         let (conn, outbound, inbound) = Conn::new(
             self.config.clone(),
             clock.clone(),
-            seed(),
+            seed()?,
             "a stream of the caller",
             topic,
             partition,
@@ -176,8 +169,11 @@ impl Dialer {
     fn start(&self, brokers: &str) -> Result<Client, Error> {
         let spawner = self.running()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (client, control) =
-            Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
+        let (client, control) = Client::new(
+            self.config.clone().brokers(brokers)?,
+            clock.clone(),
+            seed()?,
+        )?;
         drive::start(control, spawner, clock, self.opener.clone())?;
         Ok(client)
     }
@@ -203,7 +199,7 @@ impl Dialer {
             rung,
             self.config.clone(),
             clock.clone(),
-            seed(),
+            seed()?,
             &peer,
             topic,
             partition,
@@ -226,7 +222,9 @@ impl Dialer {
     }
 }
 
-/// Makes the pauses of two clients differ, and the nonces of SASL. std has its keys from the system's source of randomness.
-fn seed() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// From the system's source of randomness: no two clients pause alike, and nobody guesses the nonces of SASL.
+fn seed() -> Result<Seed, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| Error::no_randomness())?;
+    Ok(bytes.into())
 }

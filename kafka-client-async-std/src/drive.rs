@@ -174,7 +174,13 @@ async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, clock: Arc<d
     poll_fn(|cx| {
         for _ in 0..TURN {
             match outbound.poll(clock.now(), cx) {
-                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Ready(false) => {
+                    if unflushed {
+                        // the last words are worth a try, and nobody waits for them
+                        let _ = write.as_mut().poll_flush(cx);
+                    }
+                    return Poll::Ready(());
+                }
                 Poll::Ready(true) => match poll_write(&mut outbound, write.as_mut(), cx) {
                     Poll::Ready(Ok(())) => {
                         unflushed = true;

@@ -1,7 +1,6 @@
 //! Connecting.
 
 use std::{
-    hash::{BuildHasher, Hasher, RandomState},
     io::{self, Read, Write},
     os::fd::OwnedFd,
     sync::Arc,
@@ -9,7 +8,7 @@ use std::{
 };
 
 use kafka_proto::{
-    client::{self, Clock, Dial},
+    client::{self, Clock, Dial, Seed},
     config::{Address, Config},
     error::Error,
 };
@@ -130,7 +129,7 @@ impl Dialer {
     pub fn connect_lazy(&self, brokers: &str) -> Result<Client, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = self.config.clone().brokers(brokers)?;
-        let (client, control) = client::Client::new(config, clock.clone(), seed())?;
+        let (client, control) = client::Client::new(config, clock.clone(), seed()?)?;
         let io = Io::start(clock, |engine| engine.control(control, self.opener.clone()))?;
         Ok(Client::new(client, io))
     }
@@ -172,7 +171,7 @@ impl Dialer {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (config, peer) = (self.config.clone(), "a stream of the caller");
         let (conn, outbound, inbound) =
-            client::Conn::new(config, clock.clone(), seed(), peer, topic, partition)?;
+            client::Conn::new(config, clock.clone(), seed()?, peer, topic, partition)?;
         let threads = threads::start((outbound, inbound), (from, to), close, clock)?;
         Ok(Conn::new(conn, Io::of_threads(threads)))
     }
@@ -197,7 +196,7 @@ impl Dialer {
             rung,
             config,
             clock.clone(),
-            seed(),
+            seed()?,
             &peer,
             topic,
             partition,
@@ -215,7 +214,9 @@ impl Dialer {
     }
 }
 
-/// Makes the pauses of two clients differ, and the nonces of SASL. std has its keys from the system's source of randomness.
-fn seed() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// From the system's source of randomness: no two clients pause alike, and nobody guesses the nonces of SASL.
+fn seed() -> Result<Seed, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| Error::no_randomness())?;
+    Ok(bytes.into())
 }

@@ -241,6 +241,8 @@ impl Driven<Connection> {
     /// Reads and writes what can be; `false` once the connection has ended.
     fn round(&mut self, now: Now) -> bool {
         if self.item.readable && !self.item.read(now) {
+            // TLS has something to say to that
+            self.item.write(now, &self.task);
             return false;
         }
         if !self.is_due(now) {

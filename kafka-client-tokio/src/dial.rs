@@ -1,15 +1,9 @@
 //! Connecting.
 
-use std::{
-    future::Future,
-    hash::{BuildHasher, Hasher, RandomState},
-    io,
-    sync::Arc,
-    time::Instant,
-};
+use std::{future::Future, io, sync::Arc, time::Instant};
 
 use kafka_proto::{
-    client::{Client, Clock, Conn, Connector},
+    client::{Client, Clock, Conn, Connector, Seed},
     config::{Address, Config},
     error::Error,
 };
@@ -147,7 +141,7 @@ impl Dialer {
         let (conn, outbound, inbound) = Conn::new(
             self.config.clone(),
             clock.clone(),
-            seed(),
+            seed()?,
             "a stream of the caller",
             topic,
             partition,
@@ -159,8 +153,11 @@ impl Dialer {
     fn start(&self, brokers: &str) -> Result<Client, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
         let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let (client, control) =
-            Client::new(self.config.clone().brokers(brokers)?, clock.clone(), seed())?;
+        let (client, control) = Client::new(
+            self.config.clone().brokers(brokers)?,
+            clock.clone(),
+            seed()?,
+        )?;
         drive::start(control, clock, self.opener.clone(), &runtime).map_err(Error::exhausted)?;
         Ok(client)
     }
@@ -186,7 +183,7 @@ impl Dialer {
             rung,
             self.config.clone(),
             clock.clone(),
-            seed(),
+            seed()?,
             &peer,
             topic,
             partition,
@@ -202,7 +199,9 @@ impl Dialer {
     }
 }
 
-/// Makes the pauses of two clients differ, and the nonces of SASL. std has its keys from the system's source of randomness.
-fn seed() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// From the system's source of randomness: no two clients pause alike, and nobody guesses the nonces of SASL.
+fn seed() -> Result<Seed, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| Error::no_randomness())?;
+    Ok(bytes.into())
 }

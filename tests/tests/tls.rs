@@ -4,6 +4,8 @@
 mod faults;
 #[path = "tls/memory.rs"]
 mod memory;
+#[path = "tls/parting.rs"]
+mod parting;
 #[path = "common/runtimes.rs"]
 mod runtimes;
 #[path = "tls/stories.rs"]

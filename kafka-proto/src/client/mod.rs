@@ -25,6 +25,7 @@ mod link;
 mod promise;
 mod reader;
 mod receipt;
+mod seed;
 mod session;
 mod sync;
 #[cfg(feature = "tls")]
@@ -56,6 +57,7 @@ pub use hub::Events;
 pub use link::{Inbound, Outbound};
 pub use reader::{Batch, BatchMessages, Reader, ReaderHandle};
 pub use receipt::Receipt;
+pub use seed::Seed;
 pub use topics::TopicConfig;
 pub use writer::Writer;
 
@@ -78,7 +80,6 @@ use crate::{
     api::{Request, Route},
     config::{Config, ReaderConfig, WriterConfig},
     error::{ConfigError, Error, ErrorKind, Undelivered},
-    machine::backoff::Random,
 };
 
 /// Where handles get the time from: the adapter's, or a simulator's.
@@ -115,8 +116,7 @@ impl Drop for Guard {
 }
 
 impl Client {
-    /// A client and what drives it: for adapters. `seed` makes the jitter of pauses and the nonces of SASL: take
-    /// it from the system's source of randomness where there is SASL.
+    /// A client and what drives it: for adapters. `seed` makes the jitter of pauses and the nonces of SASL ([`Seed`]).
     ///
     /// # Errors
     ///
@@ -124,9 +124,10 @@ impl Client {
     pub fn new(
         config: Config,
         clock: Arc<dyn Clock>,
-        seed: u64,
+        seed: impl Into<Seed>,
     ) -> Result<(Self, Control), ConfigError> {
         config.check()?;
+        let seed = seed.into();
         if config.bootstrap.is_empty() {
             return Err(ConfigError::new("brokers", "no broker is named"));
         }
@@ -134,7 +135,8 @@ impl Client {
         let events = Hub::new(config.loggers.clone());
         let common = Arc::new(Common {
             fetch_ledger: Ledger::new(config.fetch_buffer),
-            random: Lock::new(Random::new(seed)),
+            random: seed.random(),
+            nonces: seed.nonces(),
             writing: Lock::default(),
             inbox: Some(inbox.clone()),
             clock,

@@ -24,8 +24,12 @@ use crate::{
 const RECORD: usize = 16 << 10;
 /// Ciphertext that is kept ready for the socket.
 const AHEAD: usize = 64 << 10;
+/// What a record has beside its plaintext, and more.
+const OVERHEAD: usize = 256;
 /// Segments in one record.
 const SEGMENTS: usize = 64;
+/// Room for reads.
+const ROOM: usize = 64 << 10;
 
 /// The layer of one link, if its client has TLS: for the sending and for the receiving half.
 ///
@@ -47,6 +51,8 @@ pub(crate) fn layer(config: &Config, host: &str) -> Result<Option<(Seal, Open)>,
         ready: Vec::new(),
         sent: 0,
         marks: VecDeque::new(),
+        begun: false,
+        parting: false,
     };
     let open = Open {
         connection,
@@ -65,6 +71,10 @@ pub(crate) struct Seal {
     sent: usize,
     /// Where a record ends in `ready`, and how many bytes of plaintext have left with it.
     marks: VecDeque<(usize, usize)>,
+    /// Something has left for the peer.
+    begun: bool,
+    /// The last record is made, or none is to be.
+    parting: bool,
 }
 
 impl Seal {
@@ -82,9 +92,7 @@ impl Seal {
             if segments.is_empty() || connection.is_handshaking() {
                 break;
             }
-            if self.ready.capacity() < AHEAD {
-                self.ready.reserve(AHEAD + 2 * RECORD);
-            }
+            make_room(&mut self.ready, segments);
             let taken = seal_record(&mut connection, segments).map_err(unsealed)?;
             while connection.wants_write() {
                 connection.write_tls(&mut self.ready).map_err(unsealed)?;
@@ -118,13 +126,63 @@ impl Seal {
             left += plaintext;
             self.marks.pop_front();
         }
+        self.begun |= n > 0;
         if self.sent == self.ready.len() {
-            // an idle link keeps no buffer
-            self.ready = Vec::new();
+            // the next burst finds the memory where this one had it: given back, it would come anew page by page
+            self.ready.clear();
             self.sent = 0;
         }
         left
     }
+
+    /// Gives back memory that only a burst needs: the link goes to sleep and waits for nothing.
+    pub(crate) fn rest(&mut self) {
+        if self.ready.is_empty() && self.ready.capacity() > RECORD {
+            self.ready = Vec::new();
+        }
+    }
+
+    /// Ends the stream in good order after the link has ended; returns whether there is something left to write.
+    ///
+    /// Only behind whole records: what is cut is not to be completed any more, since whoever waited for it knows already
+    /// that it was not written.
+    pub(crate) fn farewell(&mut self) -> Result<bool, Error> {
+        if self.parting {
+            return Ok(self.sent < self.ready.len());
+        }
+        self.parting = true;
+        if !self.begun || self.sent < self.ready.len() {
+            self.ready = Vec::new();
+            self.sent = 0;
+            return Ok(false);
+        }
+        let mut connection = self.connection.lock();
+        if !connection.is_handshaking() {
+            connection.send_close_notify();
+        }
+        // an alert, too, where the peer did something wrong
+        while connection.wants_write() {
+            connection.write_tls(&mut self.ready).map_err(unsealed)?;
+        }
+        Ok(!self.ready.is_empty())
+    }
+}
+
+/// Makes room for what is to be sealed at once, so that records are appended without moving those before them.
+fn make_room(ready: &mut Vec<u8>, segments: &VecDeque<Bytes>) {
+    let most = AHEAD + RECORD + OVERHEAD - ready.len().min(AHEAD);
+    if ready.capacity() - ready.len() >= most {
+        return;
+    }
+    let (mut plaintext, mut records) = (0, 1);
+    for segment in segments {
+        plaintext += segment.len();
+        records = 1 + plaintext / RECORD;
+        if plaintext >= most {
+            break;
+        }
+    }
+    ready.reserve((plaintext + records * OVERHEAD).min(most));
 }
 
 /// Seals the beginning of `segments` as one record; returns how much of them.
@@ -188,7 +246,7 @@ impl Open {
     /// Room for the next read; never empty.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.ciphertext.is_empty() {
-            self.ciphertext.resize(AHEAD, 0);
+            self.ciphertext.resize(ROOM, 0);
         }
         &mut self.ciphertext
     }

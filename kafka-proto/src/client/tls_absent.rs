@@ -50,6 +50,14 @@ impl Seal {
     pub(crate) fn consume(&mut self, _: usize) -> usize {
         match *self {}
     }
+
+    pub(crate) fn rest(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn farewell(&mut self) -> Result<bool, Error> {
+        match *self {}
+    }
 }
 
 impl Open {

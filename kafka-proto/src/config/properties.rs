@@ -35,10 +35,13 @@ impl Config {
     /// OAUTHBEARER with tokens from elsewhere is [`Sasl::oauth_bearer`], set after this, which needs no `sasl.jaas.config`
     /// then.
     ///
+    /// Names of one row that are given with different values, or one name twice, are an error; the same value may be said
+    /// in several ways.
+    ///
     /// # Errors
     ///
-    /// A name that is not listed, since what is overlooked in security settings is not secure; a value that cannot be; an
-    /// encrypted key. The message names the property, and shows no value of a secret one.
+    /// A name that is not listed, since what is overlooked in security settings is not secure; two names that contradict each
+    /// other; a value that cannot be; an encrypted key. The message names the properties, and shows no value of a secret one.
     ///
     /// ```
     /// use kafka_proto::config::Config;
@@ -73,13 +76,13 @@ impl Config {
         properties: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
         let mut given = Given::read(properties)?;
-        if let Some(brokers) = given.take(&["bootstrap.servers", "metadata.broker.list"]) {
+        if let Some(brokers) = given.take(&["bootstrap.servers", "metadata.broker.list"])? {
             self = self.brokers(&brokers)?;
         }
-        if let Some(id) = given.take(&["client.id"]) {
+        if let Some(id) = given.take(&["client.id"])? {
             self = self.client_id(id);
         }
-        let protocol = given.take(&["security.protocol"]);
+        let protocol = given.take(&["security.protocol"])?;
         let protocol = protocol.unwrap_or_default().to_ascii_uppercase();
         let (secret, known) = match protocol.as_str() {
             "" | "PLAINTEXT" => (false, false),
@@ -153,18 +156,25 @@ impl Given {
                 );
                 return Err(ConfigError::new("properties", reason));
             };
-            given.insert(known, value.as_ref().to_owned());
+            let value = value.as_ref();
+            let before = given.insert(known, value.to_owned());
+            if before.is_some_and(|before| before != value) {
+                return Err(ConfigError::new(
+                    known,
+                    "it is given twice, and not the same",
+                ));
+            }
         }
         Ok(Self(given))
     }
 
-    /// The first of these that was given.
-    fn take(&mut self, names: &[&'static str]) -> Option<String> {
-        let found: Vec<_> = names
-            .iter()
-            .filter_map(|name| self.0.remove(name))
-            .collect();
-        found.into_iter().next()
+    /// The value that was given under these names, which mean the same.
+    fn take(&mut self, names: &[&'static str]) -> Result<Option<String>, ConfigError> {
+        let given = names.iter().filter_map(|name| {
+            let value = self.0.remove(name)?;
+            Some((*name, value))
+        });
+        one_of(given.collect())
     }
 
     /// Refuses what begins with `prefix`: it would have no effect.
@@ -176,17 +186,17 @@ impl Given {
     }
 
     fn sasl(&mut self) -> Result<Option<Sasl>, ConfigError> {
-        let mechanism = self.take(&["sasl.mechanism", "sasl.mechanisms"]);
+        let mechanism = self.take(&["sasl.mechanism", "sasl.mechanisms"])?;
         let mechanism = mechanism.ok_or_else(|| {
             ConfigError::new(
                 "sasl.mechanism",
                 "it is missing, and Java's default, GSSAPI, is not built in",
             )
         })?;
-        let jaas = self.take(&["sasl.jaas.config"]);
+        let jaas = self.take(&["sasl.jaas.config"])?;
         let jaas = jaas.as_deref().map(Jaas::parse).transpose()?;
-        let user = self.take(&["sasl.username"]);
-        let password = self.take(&["sasl.password"]);
+        let user = self.take(&["sasl.username"])?;
+        let password = self.take(&["sasl.password"])?;
         if mechanism == "OAUTHBEARER" {
             return Ok(jaas.map(|jaas| jaas.unsecured()).transpose()?.flatten());
         }
@@ -201,16 +211,18 @@ impl Given {
             return Err(ConfigError::new("sasl.jaas.config", reason));
         }
         let of_jaas = |name: &str| jaas.as_ref().and_then(|jaas| jaas.option(name));
-        let missing = |name, option| {
-            let reason = format!("there is neither it nor {option} in `sasl.jaas.config`");
-            ConfigError::new(name, reason)
+        let either = |name, given: Option<String>, option| {
+            let both = [
+                given.map(|value| (name, value)),
+                of_jaas(option).map(|value| ("sasl.jaas.config", value)),
+            ];
+            one_of(both.into_iter().flatten().collect())?.ok_or_else(|| {
+                let reason = format!("there is neither it nor {option} in `sasl.jaas.config`");
+                ConfigError::new(name, reason)
+            })
         };
-        let user = user
-            .or_else(|| of_jaas("username"))
-            .ok_or_else(|| missing("sasl.username", "username"))?;
-        let password = password
-            .or_else(|| of_jaas("password"))
-            .ok_or_else(|| missing("sasl.password", "password"))?;
+        let user = either("sasl.username", user, "username")?;
+        let password = either("sasl.password", password, "password")?;
         let is_token = of_jaas("tokenauth").is_some_and(|text| text.eq_ignore_ascii_case("true"));
         let token = |hash| Sasl::mechanism(Scram::delegation_token(hash, &*user, &*password));
         let (sasl, module) = match mechanism.as_str() {
@@ -247,14 +259,14 @@ impl Given {
     fn tls(mut self, config: Config) -> Result<Config, ConfigError> {
         for name in ["ssl.truststore.type", "ssl.keystore.type"] {
             if self
-                .take(&[name])
+                .take(&[name])?
                 .is_some_and(|kind| !kind.eq_ignore_ascii_case("PEM"))
             {
                 let reason = "only PEM is read: `keytool -exportcert -rfc`, or `openssl pkcs12 -nodes`, makes it of a store";
                 return Err(ConfigError::new(name, reason));
             }
         }
-        let algorithm = self.take(&["ssl.endpoint.identification.algorithm"]);
+        let algorithm = self.take(&["ssl.endpoint.identification.algorithm"])?;
         if algorithm.is_some_and(|a| !a.eq_ignore_ascii_case("https")) {
             let reason = "brokers are always verified by name; a certificate for another name than the one that is dialled \
                           needs `TlsConfig::server_name`";
@@ -263,7 +275,7 @@ impl Given {
                 reason,
             ));
         }
-        if self.take(&["ssl.key.password"]).is_some() {
+        if self.take(&["ssl.key.password"])?.is_some() {
             let reason = "encrypted keys are not supported: decrypt it first (openssl pkey -in encrypted.pem -out key.pem)";
             return Err(ConfigError::new("ssl.key.password", reason));
         }
@@ -283,13 +295,18 @@ impl Given {
         let both = self.pem(&[], &["ssl.keystore.location"])?;
         match (chain, key, both) {
             (None, None, None) => {}
-            (Some(chain), Some(key), _) => tls = tls.client_auth_pem(chain, key)?,
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+                let reason = "the key and its certificate are given apart, too (`ssl.keystore.certificate.chain`, \
+                              `ssl.keystore.key`, or their names in librdkafka): leave out one of both";
+                return Err(ConfigError::new("ssl.keystore.location", reason));
+            }
+            (Some(chain), Some(key), None) => tls = tls.client_auth_pem(chain, key)?,
             (None, None, Some(both)) => tls = tls.client_auth_pem(&both, &both)?,
-            (Some(_), None, _) => {
+            (Some(_), None, None) => {
                 let reason = "there is a certificate, and no key for it";
                 return Err(ConfigError::new("ssl.keystore.key", reason));
             }
-            (None, Some(_), _) => {
+            (None, Some(_), None) => {
                 let reason = "there is a key, and no certificate for it";
                 return Err(ConfigError::new("ssl.keystore.certificate.chain", reason));
             }
@@ -304,19 +321,38 @@ impl Given {
         texts: &[&'static str],
         files: &[&'static str],
     ) -> Result<Option<Vec<u8>>, ConfigError> {
-        let text = self.take(texts).map(String::into_bytes);
+        let mut given = Vec::new();
+        for name in texts {
+            let text = self.0.remove(name);
+            given.extend(text.map(|text| (*name, text.into_bytes())));
+        }
         for name in files {
-            let Some(path) = self.take(&[name]) else {
-                continue;
-            };
-            if text.is_none() {
+            if let Some(path) = self.0.remove(name) {
                 let read = fs::read(&path);
-                return read
-                    .map(Some)
-                    .map_err(|e| ConfigError::new(name, format!("{path}: {e}")));
+                let read = read.map_err(|e| ConfigError::new(name, format!("{path}: {e}")))?;
+                given.push((*name, read));
             }
         }
-        Ok(text)
+        one_of(given)
+    }
+}
+
+/// The one value that is given under several names.
+///
+/// # Errors
+///
+/// There are two: the names are told, the values may be secret.
+fn one_of<T: Eq>(given: Vec<(&'static str, T)>) -> Result<Option<T>, ConfigError> {
+    let mut given = given.into_iter();
+    let Some((name, value)) = given.next() else {
+        return Ok(None);
+    };
+    match given.find(|(_, other)| *other != value) {
+        Some((other, _)) => {
+            let reason = format!("it and `{other}` say different things: leave out one of them");
+            Err(ConfigError::new(name, reason))
+        }
+        None => Ok(Some(value)),
     }
 }
 
@@ -612,6 +648,56 @@ mod tests {
         ]);
         assert!(error.to_string().contains("ScramLoginModule"), "{error}");
         assert!(!error.to_string().contains("tangerine"));
+    }
+
+    #[test]
+    fn two_sources_of_one_setting_agree_or_are_refused_with_both_their_names() {
+        let plain = ("security.protocol", "SASL_PLAINTEXT");
+        let mechanism = ("sasl.mechanism", "SCRAM-SHA-512");
+        let jaas = format!("{SCRAM} username=alice password=tangerine;");
+        let jaas = ("sasl.jaas.config", &jaas[..]);
+        for (properties, names) in [
+            (
+                vec![
+                    ("bootstrap.servers", "a:9092"),
+                    ("metadata.broker.list", "b:9092"),
+                ],
+                ["bootstrap.servers", "metadata.broker.list"],
+            ),
+            (
+                vec![plain, mechanism, ("sasl.mechanisms", "PLAIN"), jaas],
+                ["sasl.mechanism", "sasl.mechanisms"],
+            ),
+            (
+                vec![plain, mechanism, jaas, ("sasl.username", "bob")],
+                ["sasl.username", "sasl.jaas.config"],
+            ),
+            (
+                vec![plain, mechanism, jaas, ("sasl.password", "mandarin")],
+                ["sasl.password", "sasl.jaas.config"],
+            ),
+            (
+                vec![("client.id", "a"), ("client.id", "b")],
+                ["client.id", "twice"],
+            ),
+        ] {
+            let error = refused(&properties);
+            assert_eq!(error.field(), names[0]);
+            let told = error.to_string();
+            assert!(names.iter().all(|name| told.contains(name)), "{told}");
+            assert!(!told.contains("tangerine") && !told.contains("mandarin"));
+        }
+        let agreeing = [
+            plain,
+            mechanism,
+            ("sasl.mechanisms", "SCRAM-SHA-512"),
+            jaas,
+            ("sasl.username", "alice"),
+            ("sasl.password", "tangerine"),
+            ("client.id", "a"),
+            ("client.id", "a"),
+        ];
+        Config::from_properties(agreeing).expect("they say the same");
     }
 
     #[cfg(feature = "tls")]

@@ -80,7 +80,7 @@ pub enum ErrorKind {
     Untrusted,
     /// There are no credentials to send: their provider failed, or did not answer in time.
     Credentials,
-    /// The system refused a thread or a file descriptor that connections need; its own error is the source.
+    /// The system refused a thread, a file descriptor or randomness that connections need.
     Exhausted,
 }
 
@@ -157,6 +157,13 @@ impl Error {
     /// The error of an adapter that is called outside its runtime: for adapters.
     pub fn no_runtime(cure: &'static str) -> Self {
         Self::new(ErrorKind::Misuse, cure)
+    }
+
+    /// The error of a client that the system gives no seed: for adapters.
+    pub fn no_randomness() -> Self {
+        let message =
+            "the system has no randomness to give, and the nonces of SASL must not be guessed";
+        Self::new(ErrorKind::Exhausted, message)
     }
 
     /// The error of connections that the system has no thread or file descriptor for: for adapters.

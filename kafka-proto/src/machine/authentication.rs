@@ -227,16 +227,37 @@ impl Form {
     }
 }
 
-/// Random bytes for an exchange. Who sees them learns nothing of what the generator gives next.
-pub fn entropy(random: &mut Random) -> [u8; 24] {
-    let mut hash = Sha256::new_with_prefix("entropy of a SASL exchange");
-    for _ in 0..4 {
-        hash.update(random.next_u64().to_be_bytes());
+/// Makes the random bytes of exchanges from a secret. Who sees some of them learns nothing of the others.
+pub struct Nonces {
+    secret: [u8; 32],
+    count: u64,
+}
+
+impl Nonces {
+    /// As unlike any others as `secret` is.
+    pub fn new(secret: [u8; 32]) -> Self {
+        Self { secret, count: 0 }
     }
-    let hash: [u8; 32] = hash.finalize().into();
-    let mut entropy = [0; 24];
-    entropy.copy_from_slice(&hash[..24]);
-    entropy
+
+    /// The bytes for the next exchange.
+    pub fn draw(&mut self) -> [u8; 24] {
+        self.count += 1;
+        let hash: [u8; 32] = Sha256::new_with_prefix("entropy of a SASL exchange")
+            .chain_update(self.secret)
+            .chain_update(self.count.to_be_bytes())
+            .finalize()
+            .into();
+        let mut entropy = [0; 24];
+        entropy.copy_from_slice(&hash[..24]);
+        entropy
+    }
+}
+
+/// Shows nothing of the secret.
+impl fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nonces").finish_non_exhaustive()
+    }
 }
 
 /// When a session that began now is to be renewed: after 85 to 95 % of its time, as Java does, so that not all
@@ -251,7 +272,9 @@ fn broken(error: SaslError) -> Error {
         SaslError::Refused(_) | SaslError::Mechanism(_) => ErrorKind::Authentication,
         SaslError::Malformed(_) => ErrorKind::Protocol,
         SaslError::MandatoryExtension => ErrorKind::Unsupported,
-        SaslError::Nonce | SaslError::Iterations(_) | SaslError::Signature => ErrorKind::Untrusted,
+        SaslError::Nonce | SaslError::Iterations { .. } | SaslError::Signature => {
+            ErrorKind::Untrusted
+        }
         SaslError::Credentials(..) => ErrorKind::Credentials,
     };
     Error::new(kind, error.to_string()).caused_by(error)
@@ -402,7 +425,18 @@ mod tests {
                 assert!((0.85..=0.95).contains(&at), "{at}");
             }
         }
-        assert_ne!(entropy(&mut random), entropy(&mut random));
-        assert_eq!(entropy(&mut Random::new(7)), entropy(&mut Random::new(7)));
+    }
+
+    #[test]
+    fn nonces_are_all_different_and_follow_from_the_whole_secret() {
+        let mut secret = [7; 32];
+        let (mut one, mut same) = (Nonces::new(secret), Nonces::new(secret));
+        secret[31] ^= 1;
+        let mut other = Nonces::new(secret);
+        let drawn: Vec<_> = (0..100).map(|_| one.draw()).collect();
+        assert!(drawn.iter().all(|nonce| *nonce == same.draw()));
+        assert!(drawn.iter().all(|nonce| *nonce != other.draw()));
+        let unlike: std::collections::BTreeSet<_> = drawn.iter().collect();
+        assert_eq!(unlike.len(), drawn.len());
     }
 }

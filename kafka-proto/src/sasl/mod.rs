@@ -143,9 +143,18 @@ pub enum SaslError {
     /// The broker answers another exchange, or takes part in none.
     #[error("the broker did not take up our nonce: it may replay another exchange")]
     Nonce,
-    /// The broker wants fewer iterations than are safe, or more than are sane.
-    #[error("the broker wants {0} iterations; 4096 to 1000000 are taken")]
-    Iterations(u32),
+    /// The broker wants fewer iterations than are safe, or more than it should cost to find out that it is none.
+    #[error(
+        "the broker wants {wanted} iterations of SCRAM; {least} to {most} are taken (`Scram::max_iterations` sets the most)"
+    )]
+    Iterations {
+        /// What it wants.
+        wanted: u32,
+        /// The fewest that are taken.
+        least: u32,
+        /// The most that are taken.
+        most: u32,
+    },
     /// The broker does not know the password: it is not the one that it claims to be.
     #[error("the broker's signature is wrong: it does not know the password")]
     Signature,

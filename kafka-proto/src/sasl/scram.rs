@@ -17,11 +17,12 @@ use super::{
     Exchange, Mechanism, SaslError, Step,
     hmac::{Hash, Hmac, pbkdf2},
 };
+use crate::error::ConfigError;
 
 /// The fewest iterations that are taken, as in Java.
 const MIN_ITERATIONS: u32 = 4096;
-/// The most: a second's work for a client at most. Kafka's own brokers allow 16,384.
-const MAX_ITERATIONS: u32 = 1_000_000;
+/// The most, unless it is set: what Kafka's own brokers allow (`ScramMechanism`), and some 10 ms of work.
+const MAX_ITERATIONS: u32 = 16_384;
 
 /// As strict as Java: padded, and whatever bits are left over.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -136,6 +137,7 @@ pub struct Scram {
     user: String,
     password: String,
     token_auth: bool,
+    max_iterations: u32,
     /// What was derived last: a broker keeps its salt, so that most connections need not derive anew. Clones share it.
     salted: Arc<Mutex<Option<Salted>>>,
 }
@@ -155,6 +157,7 @@ impl Scram {
             user: user.into(),
             password: password.into(),
             token_auth: false,
+            max_iterations: MAX_ITERATIONS,
             salted: Arc::default(),
         }
     }
@@ -171,6 +174,26 @@ impl Scram {
         }
     }
 
+    /// Sets how many iterations a broker may ask for; 16,384 by default, which is the most that Kafka stores, and 4,096 at
+    /// least.
+    ///
+    /// Whoever answers in a broker's place decides how long this side computes, on the thread that drives the connection:
+    /// 16,384 take some 2 ms with SHA-256 and 8 ms with SHA-512, a million up to half a second.
+    ///
+    /// # Errors
+    ///
+    /// Fewer than 4,096, which no broker may ask for.
+    pub fn max_iterations(self, most: u32) -> Result<Self, ConfigError> {
+        if most < MIN_ITERATIONS {
+            let reason = format!("{most} are fewer than the {MIN_ITERATIONS} that are safe");
+            return Err(ConfigError::new("max_iterations", reason));
+        }
+        Ok(Self {
+            max_iterations: most,
+            ..self
+        })
+    }
+
     /// Begins an exchange with this nonce.
     pub fn start_with(&self, nonce: ScramNonce) -> (Bytes, ExpectServerFirst) {
         let user = sasl_name(&self.user);
@@ -184,6 +207,7 @@ impl Scram {
         let expect = ExpectServerFirst {
             hash: self.hash,
             password: self.password.clone(),
+            max_iterations: self.max_iterations,
             salted: self.salted.clone(),
             nonce,
             client_first_bare: bare,
@@ -217,6 +241,7 @@ impl fmt::Debug for Scram {
 pub struct ExpectServerFirst {
     hash: ScramHash,
     password: String,
+    max_iterations: u32,
     salted: Arc<Mutex<Option<Salted>>>,
     nonce: ScramNonce,
     client_first_bare: String,
@@ -236,8 +261,13 @@ impl ExpectServerFirst {
             None | Some("") => return Err(SaslError::Nonce),
             Some(_) => {}
         }
-        if !(MIN_ITERATIONS..=MAX_ITERATIONS).contains(&first.iterations) {
-            return Err(SaslError::Iterations(first.iterations));
+        let (least, most) = (MIN_ITERATIONS, self.max_iterations);
+        if !(least..=most).contains(&first.iterations) {
+            return Err(SaslError::Iterations {
+                wanted: first.iterations,
+                least,
+                most,
+            });
         }
         let hash = self.hash;
         let salted = self.salt(&first);
@@ -422,13 +452,20 @@ mod tests {
     #[test]
     fn a_broker_that_plays_foul_gets_no_proof() {
         let nonce = "r=rOprNGfwEbeRWgbNEkqO";
+        let iterations = |wanted| SaslError::Iterations {
+            wanted,
+            least: 4096,
+            most: 16_384,
+        };
         for (message, error) in [
             (format!("{nonce},s=AA==,i=4096"), SaslError::Nonce),
             ("r=other,s=AA==,i=4096".to_owned(), SaslError::Nonce),
-            (format!("{nonce}x,s=AA==,i=1"), SaslError::Iterations(1)),
+            (format!("{nonce}x,s=AA==,i=1"), iterations(1)),
+            (format!("{nonce}x,s=AA==,i=4095"), iterations(4095)),
+            (format!("{nonce}x,s=AA==,i=16385"), iterations(16_385)),
             (
                 format!("{nonce}x,s=AA==,i=2000000000"),
-                SaslError::Iterations(2_000_000_000),
+                iterations(2_000_000_000),
             ),
             (
                 format!("m=x,{nonce}x,s=AA==,i=4096"),
@@ -453,6 +490,27 @@ mod tests {
                 "{rest}"
             );
         }
+    }
+
+    /// What answers in a broker's place is not to keep a client busy for as long as it likes.
+    #[test]
+    fn as_many_iterations_are_taken_as_kafka_stores_and_more_if_they_are_allowed() {
+        let ask = |scram: Scram, iterations: u32| {
+            let (_, expect) = scram.start_with(ScramNonce::new("abc").expect("a nonce"));
+            let first = format!("r=abcdef,s=AAAA,i={iterations}");
+            expect.handle(first.as_bytes()).map(|(proof, _)| proof)
+        };
+        let scram = || Scram::new(ScramHash::Sha256, "user", "pencil");
+        ask(scram(), 16_384).expect("a proof");
+        let error = ask(scram(), 16_385).expect_err("too many");
+        assert!(error.to_string().contains("16385 iterations"), "{error}");
+        assert!(error.to_string().contains("max_iterations"), "{error}");
+        let more = scram().max_iterations(20_000).expect("a limit");
+        ask(more.clone(), 20_000).expect("a proof");
+        ask(more, 20_001).expect_err("too many");
+        let fewer = scram().max_iterations(4095).expect_err("not safe");
+        assert_eq!(fewer.field(), "max_iterations");
+        ask(scram().max_iterations(4096).expect("a limit"), 4096).expect("a proof");
     }
 
     #[test]

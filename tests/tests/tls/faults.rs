@@ -130,3 +130,43 @@ fn settings_that_cannot_be_are_refused_when_they_are_made() {
     assert_eq!(error.kind(), ErrorKind::Misuse);
     assert!(error.to_string().contains("client_auth_pem"), "{error}");
 }
+
+/// The path of a file with certificates.
+fn file(name: &str) -> String {
+    format!("{}/data/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_text_and_a_file_agree_or_are_refused_with_both_their_names() {
+    let (ca, other, client) = (file("ca.pem"), file("other-ca.pem"), file("client.pem"));
+    for properties in [
+        vec![("ssl.ca.pem", CA), ("ssl.ca.location", &other)],
+        vec![
+            ("ssl.truststore.certificates", CA),
+            ("ssl.ca.pem", OTHER_CA),
+        ],
+        vec![
+            ("ssl.truststore.location", &ca[..]),
+            ("ssl.ca.location", &other),
+        ],
+        vec![
+            ("ssl.keystore.location", &client[..]),
+            ("ssl.keystore.certificate.chain", CLIENT),
+            ("ssl.keystore.key", CLIENT),
+        ],
+    ] {
+        let names: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
+        let all = properties.into_iter().chain([("security.protocol", "SSL")]);
+        let error = Config::from_properties(all).expect_err("refused");
+        assert_eq!(error.field(), names[0]);
+        let told = error.to_string();
+        assert!(names.iter().all(|name| told.contains(name)), "{told}");
+        assert!(!told.contains("BEGIN"), "{told}");
+    }
+    let agreeing = [
+        ("security.protocol", "SSL"),
+        ("ssl.ca.pem", CA),
+        ("ssl.ca.location", &ca),
+    ];
+    Config::from_properties(agreeing).expect("they say the same");
+}

@@ -24,7 +24,7 @@ use kafka_testing::{
     certificates,
 };
 use rustls::{
-    ServerConfig, ServerConnection,
+    AlertDescription, ServerConfig, ServerConnection,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
@@ -48,6 +48,8 @@ struct Pair {
     to_client: VecDeque<u8>,
     /// Bytes that the line still takes from the client.
     budget: usize,
+    /// The client has ended its stream in good order.
+    has_ended: bool,
 }
 
 impl Pair {
@@ -81,6 +83,7 @@ impl Pair {
             id,
             to_client: VecDeque::new(),
             budget: usize::MAX,
+            has_ended: false,
         };
         (conn, pair)
     }
@@ -103,6 +106,16 @@ impl Pair {
             self.outbound.consume(n);
             self.serve(&bytes);
         }
+    }
+
+    /// Takes what the client still has to say after the end of its link.
+    fn end(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.write(1 << 20);
+        assert_eq!(
+            self.outbound.poll(RealTime.now(), &mut cx),
+            Poll::Ready(false)
+        );
     }
 
     fn read(&mut self, chunk: usize) {
@@ -131,6 +144,7 @@ impl Pair {
                 .read_exact(&mut plaintext)
                 .expect("it is there");
             self.frames.push(&plaintext);
+            self.has_ended |= state.peer_has_closed();
         }
         while let Some(frame) = self.frames.poll_frame().expect("sound frames") {
             self.cluster.handle_request(self.id, frame, Instant::now());
@@ -236,6 +250,63 @@ fn the_end_of_the_stream_is_understood_in_good_order_and_without() {
             "{error}"
         );
     }
+}
+
+/// So that the broker can tell an end from a line that was cut.
+#[test]
+fn the_end_of_a_connection_is_said_and_not_waited_for() {
+    let (conn, mut pair) = Pair::new();
+    pair.run(64, conn.ready()).expect("a handshake");
+    drop(conn);
+    pair.end();
+    assert!(pair.has_ended, "no close_notify");
+}
+
+/// A broker that ends the stream in good order, and one that says what nobody can read, are answered as well.
+#[test]
+fn the_end_that_a_broker_makes_is_answered() {
+    let (conn, mut pair) = Pair::new();
+    pair.run(64, conn.ready()).expect("a handshake");
+    pair.server.send_close_notify();
+    pair.flush();
+    pair.read(1 << 20);
+    pair.end();
+    assert!(pair.has_ended, "no close_notify");
+
+    let (conn, mut pair) = Pair::new();
+    pair.run(64, conn.ready()).expect("a handshake");
+    pair.to_client.extend([23, 3, 3, 0, 40]);
+    pair.to_client.extend([7; 40]);
+    pair.read(1 << 20);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(
+        pair.outbound.poll(RealTime.now(), &mut cx),
+        Poll::Ready(true)
+    );
+    let mut slices = [IoSlice::new(&[]); 8];
+    let count = pair.outbound.slices(&mut slices);
+    let bytes: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
+    let mut bytes = &bytes[..];
+    pair.server.read_tls(&mut bytes).expect("room");
+    let error = pair.server.process_new_packets().expect_err("an alert");
+    let alert = rustls::Error::AlertReceived(AlertDescription::BadRecordMac);
+    assert_eq!(error, alert);
+}
+
+/// What is cut when the connection ends was not written, as its caller knows: the rest of it must not follow.
+#[test]
+fn nothing_follows_a_request_that_is_cut() {
+    let (conn, mut pair) = Pair::new();
+    pair.run(64, conn.ready()).expect("a handshake");
+    let call = conn.request(MetadataRequest::default());
+    pair.budget = 10;
+    pair.write(1 << 20);
+    let answered = pair.to_client.len();
+    drop((call, conn));
+    pair.budget = usize::MAX;
+    pair.end();
+    assert!(!pair.has_ended);
+    assert_eq!(pair.to_client.len(), answered, "the request was taken");
 }
 
 /// Nobody can read a part of a record, so that what is in it has not left before its last byte has.

@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use kafka_client_tokio::{Dialer, Record, Sasl, TlsConfig};
@@ -189,6 +189,7 @@ async fn names_are_sent_addresses_are_not_and_sessions_are_resumed() {
     assert!(resumed >= 4, "{resumed} of 6");
 }
 
+/// It goes on among them: its outcomes come while they are made, not after the last of them.
 #[test]
 fn a_hundred_handshakes_do_not_stall_a_producer() {
     let host = Host::start(Runtime::tokio);
@@ -199,27 +200,25 @@ fn a_hundred_handshakes_do_not_stall_a_producer() {
     });
     let brokers = server.bootstrap();
     let broker = brokers.split(',').next().expect("a broker").to_owned();
-    let longest = host.run(async move {
+    let written = host.run(async move {
         let client = dialer.connect(&brokers).await.expect("connected");
         let writer = client.writer("orders").expect("a writer");
         writer.write(Record::new("v")).await.expect("written");
         let (done, left) = dial_at_once(100, &dialer, &broker);
-        let (mut longest, mut connected) = (Duration::ZERO, 0);
+        // writes between the first handshake that is done and the last
+        let (mut written, mut connected) = (0, 0);
         while connected < 100 {
-            let begin = Instant::now();
             writer.write(Record::new("v")).await.expect("written");
-            longest = longest.max(begin.elapsed());
+            written += usize::from(connected > 0);
             while done.try_recv().is_ok() {
                 connected += 1;
             }
         }
         left.into_iter().for_each(crate::runtimes::Task::detach);
-        longest
+        written
     });
-    assert!(
-        longest < Duration::from_secs(10),
-        "a write took {longest:?}"
-    );
+    println!("{written} writes among a hundred handshakes");
+    assert!(written >= 5, "{written} writes while they were made");
     host.shut_down();
 }
 

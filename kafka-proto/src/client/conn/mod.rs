@@ -18,7 +18,7 @@ pub use position::{FIRST_OFFSET, LAST_OFFSET, SeekFrom};
 pub use read::FetchLimits;
 
 use super::{
-    Batch, Call, Clock, Inbound, Outbound,
+    Batch, Call, Clock, Inbound, Outbound, Seed,
     call::{Form, Side, Submitted, Terms},
     ledger::Ledger,
     link::{Common, Kind, Link},
@@ -28,7 +28,7 @@ use crate::{
     api::Request,
     config::{Acks, Address, Config},
     error::{ConfigError, Error, ErrorKind},
-    machine::{Now, backoff::Random, handshake::Versions},
+    machine::{Now, handshake::Versions},
     record::Codecs,
 };
 use position::Position;
@@ -79,7 +79,7 @@ impl Conn {
     pub fn new(
         config: Config,
         clock: Arc<dyn Clock>,
-        seed: u64,
+        seed: impl Into<Seed>,
         peer: &str,
         topic: &str,
         partition: i32,
@@ -96,7 +96,7 @@ impl Conn {
         rung: usize,
         config: Config,
         clock: Arc<dyn Clock>,
-        seed: u64,
+        seed: impl Into<Seed>,
         peer: &str,
         topic: &str,
         partition: i32,
@@ -110,10 +110,11 @@ impl Conn {
         if partition < 0 {
             return Err(ConfigError::new("partition", "must not be negative"));
         }
-        let now = clock.now();
+        let (now, seed) = (clock.now(), seed.into());
         let common = Arc::new(Common {
             fetch_ledger: Ledger::new(config.fetch_buffer),
-            random: Lock::new(Random::new(seed)),
+            random: seed.random(),
+            nonces: seed.nonces(),
             writing: Lock::default(),
             inbox: None,
             clock,

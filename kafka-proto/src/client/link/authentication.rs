@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ErrorKind},
     machine::{
         Now,
-        authentication::{self, Ask, Expect, ExpectMechanism},
+        authentication::{Ask, Expect, ExpectMechanism},
         handshake::Versions,
     },
     wire::Wire,
@@ -75,7 +75,7 @@ impl Outbound {
             return;
         };
         self.providing = None;
-        let entropy = authentication::entropy(&mut self.link.common.random.lock());
+        let entropy = self.link.common.nonces.lock().draw();
         let started = match provided {
             Ok(mechanism) => ExpectMechanism::start(&*mechanism, entropy, versions),
             Err(e) => {

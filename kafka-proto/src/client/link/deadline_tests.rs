@@ -13,7 +13,7 @@ use crate::{
         api_versions::{ApiVersion, ApiVersionsResponse},
         list_groups::ListGroupsRequest,
     },
-    client::{Call, call::Terms},
+    client::{Call, Seed, call::Terms},
     config::Sasl,
     machine::handshake::Handshake,
 };
@@ -44,7 +44,8 @@ impl World {
         let config = Config::without_brokers();
         let common = Arc::new(Common {
             fetch_ledger: Ledger::new(config.fetch_buffer),
-            random: Lock::new(Random::new(1)),
+            random: Seed::from(1u64).random(),
+            nonces: Seed::from(1u64).nonces(),
             writing: Lock::default(),
             inbox: None,
             clock: Arc::new(Still(now)),

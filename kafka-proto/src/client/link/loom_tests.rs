@@ -16,7 +16,10 @@ use crate::{
         api_versions::{ApiVersion, ApiVersionsResponse},
         list_groups::ListGroupsRequest,
     },
-    client::call::{Call, Terms},
+    client::{
+        Seed,
+        call::{Call, Terms},
+    },
     machine::Now,
     wire,
 };
@@ -46,7 +49,8 @@ fn link(now: Now) -> (Arc<Link>, Outbound, Inbound) {
     let config = Config::without_brokers();
     let common = Arc::new(Common {
         fetch_ledger: Ledger::new(config.fetch_buffer),
-        random: Lock::new(Random::new(1)),
+        random: Seed::from(1u64).random(),
+        nonces: Seed::from(1u64).nonces(),
         writing: Lock::default(),
         inbox: None,
         clock: Arc::new(Still(now)),

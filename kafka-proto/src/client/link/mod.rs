@@ -50,7 +50,7 @@ use crate::{
     error::{Error, ErrorKind, Outcome, Scope},
     machine::{
         Now,
-        authentication::{Ask, Expect},
+        authentication::{Ask, Expect, Nonces},
         backoff::Random,
         cursor::Ticket,
         earlier,
@@ -83,6 +83,7 @@ pub(crate) struct Common {
     pub(crate) inbox: Option<Arc<Inbox>>,
     pub(crate) fetch_ledger: Arc<Ledger>,
     pub(crate) random: Lock<Random>,
+    pub(crate) nonces: Lock<Nonces>,
     /// Connections for writing, which all writers share.
     pub(crate) writing: Lock<Dials>,
 }

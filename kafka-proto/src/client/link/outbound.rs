@@ -78,6 +78,8 @@ pub struct Outbound {
 pub(super) enum Step {
     Closed,
     Idle,
+    /// The same, and nothing is in flight.
+    Rest,
     /// TLS has something to say.
     Seal,
     Greet(ExpectVersions),
@@ -120,14 +122,16 @@ impl Outbound {
 
     /// Waits until there is something to write (`true`) or the link has ended (`false`).
     ///
-    /// Call it again when woken, and at [`Outbound::deadline`]. Cancel safe.
+    /// Call it again when woken, and at [`Outbound::deadline`]. Cancel safe. After the end of a link there may be a last
+    /// thing to write, by which TLS ends its stream in good order: for it nobody needs to wait
+    /// ([`Outbound::poll_closed`]).
     pub fn poll(&mut self, now: Now, cx: &mut Context<'_>) -> Poll<bool> {
         let mut tried = Tried::default();
         self.polled_at = Some(now.instant);
         self.unpark(now);
         loop {
             if self.link.check_deadlines(now) {
-                return Poll::Ready(false);
+                return Poll::Ready(self.has_last_words());
             }
             match &mut self.seal {
                 None if !self.segments.is_empty() => return Poll::Ready(true),
@@ -139,8 +143,14 @@ impl Outbound {
                 },
             }
             match self.next_step(now, cx, &mut tried) {
-                Step::Closed => return Poll::Ready(false),
+                Step::Closed => return Poll::Ready(self.has_last_words()),
                 Step::Idle => return Poll::Pending,
+                Step::Rest => {
+                    if let Some(seal) = &mut self.seal {
+                        seal.rest();
+                    }
+                    return Poll::Pending;
+                }
                 Step::Seal => {}
                 Step::Greet(expect) => self.greet(&expect, now),
                 Step::Credentials(versions) => self.poll_credentials(&versions, now, cx),
@@ -226,6 +236,8 @@ impl Outbound {
     /// Ends the link because the socket failed.
     pub fn failed(&mut self, error: std::io::Error) {
         self.link.socket_failed("writing", error);
+        // there is nobody to take leave of
+        self.seal = None;
     }
 
     pub(crate) fn carries_records(&self) -> bool {
@@ -309,7 +321,19 @@ impl Outbound {
         {
             inner.waker = Some(cx.waker().clone());
         }
-        Step::Idle
+        match inner.in_flight.is_empty() {
+            true => Step::Rest,
+            false => Step::Idle,
+        }
+    }
+
+    /// Whether TLS has the end of its stream to write, after that of the link.
+    fn has_last_words(&mut self) -> bool {
+        let Some(seal) = &mut self.seal else {
+            return false;
+        };
+        // nobody is left who could be told of an error
+        seal.farewell().unwrap_or(false)
     }
 
     fn unpark(&mut self, now: Now) {
