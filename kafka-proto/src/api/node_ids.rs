@@ -134,18 +134,37 @@ impl Wire for NodeIds {
     #[inline]
     fn write(&self, w: &mut Writer) {
         match &self.0 {
-            // the most common of all, at once: each piece that is appended waits for the one before
-            Ids::Few { len: 3, ids } if w.flexible => {
+            // nearly all: as if there were three, of which the next value overwrites those that there are not
+            Ids::Few { len, ids } if w.flexible => {
+                let len = (*len).min(FEW as u8);
                 let [a, b, c] = ids.map(i32::to_be_bytes);
-                w.put_slice(&[
-                    4, a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3],
-                ]);
+                let all = [
+                    len + 1,
+                    a[0],
+                    a[1],
+                    a[2],
+                    a[3],
+                    b[0],
+                    b[1],
+                    b[2],
+                    b[3],
+                    c[0],
+                    c[1],
+                    c[2],
+                    c[3],
+                ];
+                w.put_front(all, 1 + 4 * usize::from(len));
             }
-            _ => {
-                w.put_array_len(Some(self.len()));
-                i32::write_array(self, w);
-            }
+            _ => self.write_any(w),
         }
+    }
+}
+
+impl NodeIds {
+    #[inline(never)]
+    fn write_any(&self, w: &mut Writer) {
+        w.put_array_len(Some(self.len()));
+        i32::write_array(self, w);
     }
 }
 

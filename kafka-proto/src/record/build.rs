@@ -2,13 +2,16 @@
 
 use super::{
     BatchHeader, Record,
-    varint::{self, Row},
+    varint::{self, Row, bits_size, blob_bits, zigzag},
 };
 
 /// Encodes records into the body of one batch: each push is the only copy that a record gets.
 #[derive(Debug)]
 pub struct BatchBuilder {
+    /// What was pushed, and behind it room that is initialised.
     body: Vec<u8>,
+    /// Where the room begins.
+    len: usize,
     count: i32,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -16,10 +19,11 @@ pub struct BatchBuilder {
 
 impl BatchBuilder {
     /// Starts a batch in `buffer`, whose content is dropped and whose capacity is used.
-    pub fn new(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
+    pub fn new(buffer: Vec<u8>) -> Self {
         Self {
+            // what it holds is room that need not be initialised
             body: buffer,
+            len: 0,
             count: 0,
             base_timestamp: 0,
             max_timestamp: i64::MIN,
@@ -48,39 +52,53 @@ impl BatchBuilder {
             self.base_timestamp = timestamp;
         }
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        let offset_delta = i64::from(offset_delta);
-        let (key_len, value_len) = (blob_len(record.key), blob_len(record.value));
+        let delta = zigzag(timestamp.wrapping_sub(self.base_timestamp));
+        let offset = zigzag(i64::from(offset_delta));
         let key = record.key.unwrap_or_default();
         let value = record.value.unwrap_or_default();
+        let (key_len, value_len) = (blob_bits(record.key), blob_bits(record.value));
         let size = 1
-            + varint::size(timestamp_delta)
-            + varint::size(offset_delta)
-            + varint::size(key_len)
+            + bits_size(delta)
+            + bits_size(offset)
+            + bits_size(key_len)
             + key.len()
-            + varint::size(value_len)
+            + bits_size(value_len)
             + value.len()
             + record.headers.encoded_size();
-        let out = &mut self.body;
-        out.reserve(size + varint::ROOM);
-        Row::append(out, |row| {
-            // at most 5 bytes, 1, 10, 5, 5, 5
-            row.varint(size as i64);
-            row.byte(0);
-            row.varint(timestamp_delta);
-            row.varint(offset_delta);
-            row.varint(key_len);
-            if key.is_empty() {
-                row.varint(value_len);
-            }
-        });
-        if !key.is_empty() {
-            out.extend_from_slice(key);
-            varint::put(out, value_len);
+        let mut row = self.row(size);
+        let (size, attributes) = (zigzag(size as i64), 0);
+        if key.is_empty() {
+            row.varints([size, attributes, delta, offset, key_len, value_len]);
+        } else {
+            row.varints([size, attributes, delta, offset, key_len]);
+            row.slice(key);
+            row.varints([value_len]);
         }
-        out.extend_from_slice(value);
-        record.headers.encode(out);
+        row.slice(value);
+        record.headers.encode(&mut row);
+        self.len += row.len();
         self.count += 1;
+    }
+
+    /// Room for a record of `size` bytes and what stands before it.
+    #[inline]
+    fn row(&mut self, size: usize) -> Row<'_> {
+        let need = varint::MAX_LENGTH + size + varint::SLACK;
+        if self.body.len() - self.len < need {
+            self.make_room(need);
+        }
+        Row::new(self.body.get_mut(self.len..).unwrap_or_default())
+    }
+
+    /// Initialises room for `need` bytes and for the next records, little enough to stay in the nearest cache until then.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, need: usize) {
+        const AHEAD: usize = 2048;
+        self.body.truncate(self.len);
+        self.body.reserve(need);
+        let room = (need + AHEAD).min(self.body.capacity() - self.len);
+        self.body.resize(self.len + room, 0);
     }
 
     /// Records so far.
@@ -90,7 +108,7 @@ impl BatchBuilder {
 
     /// Bytes of the body so far.
     pub fn len(&self) -> usize {
-        self.body.len()
+        self.len
     }
 
     /// Whether nothing was pushed.
@@ -99,7 +117,8 @@ impl BatchBuilder {
     }
 
     /// The body, and a header for it without producer id, offset or checksum.
-    pub fn finish(self) -> (BatchHeader, Vec<u8>) {
+    pub fn finish(mut self) -> (BatchHeader, Vec<u8>) {
+        self.body.truncate(self.len);
         let header = BatchHeader {
             base_offset: 0,
             batch_length: (BatchHeader::SIZE - BatchHeader::BEFORE_LENGTH + self.body.len()) as i32,
@@ -121,16 +140,4 @@ impl BatchBuilder {
         };
         (header, self.body)
     }
-}
-
-/// The length that stands before a key or value: -1 for null.
-#[inline]
-fn blob_len(blob: Option<&[u8]>) -> i64 {
-    blob.map_or(-1, |b| b.len() as i64)
-}
-
-#[inline]
-pub(super) fn put_blob(out: &mut Vec<u8>, blob: Option<&[u8]>) {
-    varint::put(out, blob_len(blob));
-    out.extend_from_slice(blob.unwrap_or_default());
 }

@@ -245,6 +245,7 @@ impl<'a> Headers<'a> {
     }
 
     /// How many are left.
+    #[inline]
     pub fn len(&self) -> usize {
         match self.0 {
             HeadersInner::Slice(headers) => headers.len(),
@@ -253,6 +254,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Whether none is left.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -293,37 +295,37 @@ impl<'a> Headers<'a> {
     }
 
     fn size_of_some(&self) -> usize {
-        let blob = |b: &[u8]| varint::size(b.len() as i64) + b.len();
         let all = match self.0 {
             HeadersInner::Slice(headers) => {
-                let each = |h: &Header<'_>| blob(h.key) + h.value.map_or(1, blob);
+                let each =
+                    |h: &Header<'_>| varint::blob_size(Some(h.key)) + varint::blob_size(h.value);
                 headers.iter().map(each).sum()
             }
             HeadersInner::Encoded { at, bytes, .. } => bytes.len() - at,
         };
-        varint::size(self.len() as i64) + all
+        varint::bits_size((self.len() as u64) << 1) + all
     }
 
     #[inline]
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, row: &mut varint::Row<'_>) {
         if self.is_empty() {
-            out.push(0);
+            row.varints([0]);
         } else {
-            self.encode_some(out);
+            self.encode_some(row);
         }
     }
 
-    fn encode_some(&self, out: &mut Vec<u8>) {
-        varint::put(out, self.len() as i64);
+    fn encode_some(&self, row: &mut varint::Row<'_>) {
+        row.varints([(self.len() as u64) << 1]);
         match self.0 {
             HeadersInner::Slice(headers) => {
                 for header in headers {
-                    build::put_blob(out, Some(header.key));
-                    build::put_blob(out, header.value);
+                    row.blob(Some(header.key));
+                    row.blob(header.value);
                 }
             }
             // what is forwarded need not be taken apart
-            HeadersInner::Encoded { at, bytes, .. } => out.extend_from_slice(&bytes[at..]),
+            HeadersInner::Encoded { at, bytes, .. } => row.slice(&bytes[at..]),
         }
     }
 }

@@ -66,6 +66,31 @@ fn the_size_bound_is_never_exceeded() {
     }
 }
 
+/// Room that is initialised ahead, or was used before, leaves no trace.
+#[test]
+fn a_batch_is_the_same_in_whatever_buffer_it_is_built() {
+    let text = "x".repeat(5_000);
+    let build = |buffer| {
+        let mut builder = BatchBuilder::new(buffer);
+        for n in 0..40 {
+            let (key, value) = (&text[..n], &text[..n * n * 3]);
+            let headers = [Header::new(key, value), Header::null("null")];
+            let record = Record::new(value).key(key).headers(&headers[..n % 3]);
+            let before = builder.len();
+            builder.push(&record, 1_000 << n);
+            assert!(builder.len() - before <= BatchBuilder::size_bound(&record));
+        }
+        builder.finish()
+    };
+    let fresh = build(Vec::new());
+    assert_eq!(build(vec![0xaa; 100_000]), fresh);
+    assert_eq!(build(vec![0xaa; 100]), fresh);
+    assert_eq!(build(Vec::with_capacity(1_000)), fresh);
+    let (header, body) = fresh;
+    let whole = Bytes::from([&header.write(&body)[..], &body].concat());
+    assert_eq!(read(&whole).map(|offsets| offsets.len()), Ok(40));
+}
+
 #[test]
 fn a_batch_that_is_cut_anywhere_yields_nothing_and_is_no_error() {
     let whole = batch_of(&[Record::new("one"), Record::new("two")]);

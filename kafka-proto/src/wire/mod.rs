@@ -16,6 +16,7 @@
 //! Reading trusts nothing: whatever the bytes are, it neither panics nor allocates by a number that they declare.
 
 mod base64;
+mod buffer;
 mod error;
 pub mod json;
 mod reader;

@@ -80,16 +80,16 @@ impl<'a> Reader<'a> {
                 self.input = rest;
                 Ok(u32::from(*b))
             }
-            // the lengths of records are of two or three
-            [a, b, rest @ ..] if *b < 0x80 => {
-                self.input = rest;
-                Ok(u32::from(a & 0x7f) | u32::from(*b) << 7)
+            _ => {
+                let (value, len) = long_uvarint(self.input);
+                match self.input.get(len..) {
+                    Some(rest) if len > 0 => {
+                        self.input = rest;
+                        Ok(value)
+                    }
+                    _ => self.run(uvarint),
+                }
             }
-            [a, b, c, rest @ ..] if *c < 0x80 => {
-                self.input = rest;
-                Ok(u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(*c) << 14)
-            }
-            _ => self.run(uvarint),
         }
     }
 
@@ -251,6 +251,20 @@ impl<I> ParseError<I> for DecodeErrorKind {
 
     fn append(_: I, _: ErrorKind, other: Self) -> Self {
         other
+    }
+}
+
+/// Reads a varint of two or three bytes, as the lengths of records are, and says which; 0 if it is none.
+// no `Option` around the pair: this goes back in two registers
+#[inline(never)]
+fn long_uvarint(input: &[u8]) -> (u32, usize) {
+    match input {
+        [a, b @ 0..0x80, ..] => (u32::from(a & 0x7f) | u32::from(*b) << 7, 2),
+        [a, b, c @ 0..0x80, ..] => (
+            u32::from(a & 0x7f) | u32::from(b & 0x7f) << 7 | u32::from(*c) << 14,
+            3,
+        ),
+        _ => (0, 0),
     }
 }
 

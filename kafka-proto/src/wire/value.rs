@@ -101,9 +101,9 @@ impl<T: Struct> Nullable for T {
 
     fn write_nullable(value: Option<&Self>, w: &mut Writer) {
         match value {
-            None => w.put_slice(&[0xff]),
+            None => w.put_array([0xff]),
             Some(value) => {
-                w.put_slice(&[1]);
+                w.put_array([1]);
                 value.write(w);
             }
         }
@@ -121,7 +121,7 @@ macro_rules! numbers {
 
             #[inline]
             fn write(&self, w: &mut Writer) {
-                w.put_slice(&self.to_be_bytes());
+                w.put_array(self.to_be_bytes());
             }
 
             fn read_array(array: &mut Vec<Self>, r: &mut Reader<'_>, n: usize) -> Result<()> {
@@ -145,7 +145,7 @@ impl Wire for bool {
 
     #[inline]
     fn write(&self, w: &mut Writer) {
-        w.put_slice(&[u8::from(*self)]);
+        w.put_array([u8::from(*self)]);
     }
 }
 
@@ -158,7 +158,7 @@ impl Wire for Uuid {
 
     #[inline]
     fn write(&self, w: &mut Writer) {
-        w.put_slice(&self.0);
+        w.put_array(self.0);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{UnknownTags, Wire};
+use super::{UnknownTags, Wire, buffer::Buffer};
 
 /// Payloads from this length on are shared instead of copied.
 const SHARED: usize = 512;
@@ -18,7 +18,7 @@ pub(super) const MAX_LEN: usize = i32::MAX as usize;
 /// Small values are copied into one buffer, large payloads are kept beside it and never copied.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// Payloads, each with the place in the buffer where it belongs.
     shared: Vec<(usize, Bytes)>,
     shared_len: usize,
@@ -47,7 +47,7 @@ impl Writer {
     /// Writes behind what `buffer` holds, so that a buffer can be used again.
     pub fn with_buffer(buffer: Vec<u8>, version: i16, flexible: bool) -> Self {
         Self {
-            buffer,
+            buffer: Buffer::new(buffer),
             shared: Vec::new(),
             shared_len: 0,
             share_from: SHARED,
@@ -66,7 +66,7 @@ impl Writer {
     /// Leaves room for the length that stands before a frame.
     pub fn begin_frame(&mut self) -> FrameStart {
         let length_at = self.buffer.len();
-        self.buffer.extend_from_slice(&[0; 4]);
+        self.put_array([0; 4]);
         FrameStart {
             length_at,
             body_from: self.len(),
@@ -76,11 +76,7 @@ impl Writer {
     /// Writes the length of all that came since `start` into the room for it.
     pub fn end_frame(&mut self, start: FrameStart) {
         let len = i32::try_from(self.len() - start.body_from).unwrap_or(i32::MAX);
-        if let Some(room) = self
-            .buffer
-            .get_mut(start.length_at..)
-            .and_then(<[u8]>::first_chunk_mut)
-        {
+        if let Some(room) = self.buffer.from(start.length_at).first_chunk_mut() {
             *room = len.to_be_bytes();
         }
     }
@@ -88,7 +84,13 @@ impl Writer {
     /// Copies bytes as they are.
     #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.put_slice(bytes);
+    }
+
+    /// Copies bytes of a number that is known when compiling.
+    #[inline]
+    pub(crate) fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.buffer.put_array(bytes);
     }
 
     /// Puts bytes as they are: short ones are copied, long ones are shared.
@@ -100,14 +102,29 @@ impl Writer {
         self.shared.push((self.buffer.len(), bytes.clone()));
     }
 
+    /// Copies the first `n` bytes.
+    #[inline]
+    pub(crate) fn put_front<const N: usize>(&mut self, bytes: [u8; N], n: usize) {
+        self.buffer.put_front(bytes, n);
+    }
+
     /// Puts an unsigned varint.
     #[inline]
-    pub fn put_uvarint(&mut self, mut n: u32) {
+    pub fn put_uvarint(&mut self, n: u32) {
+        match n {
+            // one byte is by far the most common
+            0..0x80 => self.put_array([n as u8]),
+            _ => self.put_long_uvarint(n),
+        }
+    }
+
+    #[inline(never)]
+    fn put_long_uvarint(&mut self, mut n: u32) {
         while n >= 0x80 {
-            self.buffer.push(n as u8 | 0x80);
+            self.put_array([n as u8 | 0x80]);
             n >>= 7;
         }
-        self.buffer.push(n as u8);
+        self.put_array([n as u8]);
     }
 
     /// Puts the length of a string; `None` is null.
@@ -117,7 +134,7 @@ impl Writer {
             true => self.put_compact_len(len),
             false => {
                 let len = len.map_or(-1, |n| i16::try_from(n).unwrap_or(i16::MAX));
-                self.put_slice(&len.to_be_bytes());
+                self.put_array(len.to_be_bytes());
             }
         }
     }
@@ -129,7 +146,7 @@ impl Writer {
             true => self.put_compact_len(len),
             false => {
                 let len = len.map_or(-1, |n| i32::try_from(n).unwrap_or(i32::MAX));
-                self.put_slice(&len.to_be_bytes());
+                self.put_array(len.to_be_bytes());
             }
         }
     }
@@ -145,7 +162,7 @@ impl Writer {
         let end = self.buffer.len();
         self.put_uvarint(n);
         let moved = self.buffer.len() - end;
-        self.buffer[start..].rotate_right(moved);
+        self.buffer.from(start).rotate_right(moved);
         let later = self.shared.iter_mut().rev();
         later
             .take_while(|(at, _)| *at >= start)
@@ -169,14 +186,14 @@ impl Writer {
             return;
         }
         match unknown.is_empty() {
-            true => self.buffer.push(0),
+            true => self.put_array([0]),
             false => self.begin_tags(unknown).end(),
         }
     }
 
     fn begin_tags<'a>(&'a mut self, unknown: &'a UnknownTags) -> Tags<'a> {
         let count_at = self.buffer.len();
-        self.buffer.push(0);
+        self.put_array([0]);
         Tags {
             writer: self,
             count_at,
@@ -198,7 +215,7 @@ impl Writer {
     /// All that was written, for a vectored write: slices of the buffer, and shared payloads between them.
     pub fn segments(self) -> Vec<Bytes> {
         let mut segments = Vec::with_capacity(2 * self.shared.len() + 1);
-        let mut buffer = Bytes::from(self.buffer);
+        let mut buffer = Bytes::from(self.buffer.into_vec());
         let mut taken = 0;
         for (at, payload) in self.shared {
             if at > taken {
@@ -221,7 +238,7 @@ impl Writer {
     /// All that was written, in the buffer that this writer was made with if there are no shared payloads.
     pub fn into_buffer(self) -> Vec<u8> {
         if self.shared.is_empty() {
-            return self.buffer;
+            return self.buffer.into_vec();
         }
         let mut out = Vec::with_capacity(self.len());
         self.segments()
@@ -284,9 +301,12 @@ impl Tags<'_> {
 
     fn end(mut self) {
         self.put_unknown_below(None);
+        if self.count == 0 {
+            return;
+        }
         let more = self.count >= 0x80;
         let first = self.count as u8 & 0x7f | u8::from(more) << 7;
-        if let Some(place) = self.writer.buffer.get_mut(self.count_at) {
+        if let [place, ..] = self.writer.buffer.from(self.count_at) {
             *place = first;
         }
         if more {

@@ -50,8 +50,10 @@ fn both<A: Wire, B: Encodable>(
     decode: impl Fn(&mut Bytes) -> B,
 ) {
     let body = wire::encode(message, version, true);
+    // what each writes it has read from these bytes: payloads of both lie in one frame
     let read: A = wire::decode(&body, version, true).expect("reads");
     assert!(read == *message);
+    let message = &read;
     let twin = decode(&mut body.clone());
     let mut written = BytesMut::new();
     twin.encode(&mut written, version).expect("written");

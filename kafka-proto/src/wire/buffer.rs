@@ -1,0 +1,135 @@
+//! The bytes that a message is encoded to.
+
+/// Bytes that grow at their end, made for many small values in a row.
+///
+/// A `Vec` may grow at each append and loads its length again after it could have, so each value waits until the one before is
+/// stored: that takes longer than all else. Here values gather in an array. How much of it is filled stays in a register from
+/// one value to the next, and one comparison with a constant is all that a value needs.
+#[derive(Clone, Debug)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    /// What comes behind them, as far as it is filled.
+    small: [u8; SMALL],
+    filled: usize,
+}
+
+/// How many bytes gather: enough to make moving them cheap, few enough to make a writer for each request.
+const SMALL: usize = 512;
+
+impl Buffer {
+    /// Puts behind what `bytes` holds.
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            small: [0; SMALL],
+            filled: 0,
+        }
+    }
+
+    /// How many bytes there are.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() + self.filled
+    }
+
+    /// Puts as many bytes as a fixed-size value has.
+    #[inline]
+    pub(super) fn put_array<const N: usize>(&mut self, piece: [u8; N]) {
+        self.put_front(piece, N);
+    }
+
+    /// Puts the first `n` of `piece`, which is cheaper than to copy a number of bytes that is not known when compiling.
+    #[inline]
+    pub(super) fn put_front<const N: usize>(&mut self, piece: [u8; N], n: usize) {
+        debug_assert!(n <= N);
+        let mut at = self.filled;
+        if at > SMALL - N {
+            self.gather();
+            at = 0;
+        }
+        if let Some(room) = self.small.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+            *room = piece;
+        }
+        self.filled = at + n;
+    }
+
+    /// Puts bytes of any number.
+    #[inline]
+    pub(super) fn put_slice(&mut self, piece: &[u8]) {
+        let at = self.filled;
+        match self
+            .small
+            .get_mut(at..)
+            .and_then(|room| room.get_mut(..piece.len()))
+        {
+            Some(room) => {
+                room.copy_from_slice(piece);
+                self.filled = at + piece.len();
+            }
+            None => {
+                self.gather();
+                self.bytes.extend_from_slice(piece);
+            }
+        }
+    }
+
+    /// Moves what is in the array to the others.
+    #[inline(never)]
+    fn gather(&mut self) {
+        let filled = self.small.get(..self.filled).unwrap_or(&self.small);
+        self.bytes.extend_from_slice(filled);
+        self.filled = 0;
+    }
+
+    /// What was put from `start` on, to be changed.
+    pub(super) fn from(&mut self, start: usize) -> &mut [u8] {
+        self.gather();
+        self.bytes.get_mut(start..).unwrap_or_default()
+    }
+
+    /// All of it.
+    pub(super) fn into_vec(mut self) -> Vec<u8> {
+        self.gather();
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_any_length_follow_each_other_as_in_a_vector() {
+        let mut buffer = Buffer::new(b"before".to_vec());
+        let mut expect = b"before".to_vec();
+        for n in 0..2_000u16 {
+            buffer.put_array(n.to_be_bytes());
+            expect.extend(n.to_be_bytes());
+            let piece = vec![n as u8; usize::from(n) * 97 % (2 * SMALL)];
+            buffer.put_slice(&piece);
+            expect.extend(&piece);
+            buffer.put_array([n as u8; 16]);
+            expect.extend([n as u8; 16]);
+            assert_eq!(buffer.len(), expect.len());
+        }
+        assert_eq!(buffer.clone().into_vec(), expect);
+        // also what has just been put can be changed
+        buffer.from(expect.len() - 1).fill(0xee);
+        expect.pop();
+        expect.push(0xee);
+        assert_eq!(buffer.into_vec(), expect);
+    }
+
+    #[test]
+    fn the_memory_that_was_given_is_used() {
+        let bytes = Vec::with_capacity(2 * SMALL);
+        let memory = bytes.as_ptr();
+        let mut buffer = Buffer::new(bytes);
+        for _ in 0..SMALL {
+            buffer.put_array(*b"ab");
+        }
+        let bytes = buffer.into_vec();
+        assert_eq!(bytes, b"ab".repeat(SMALL));
+        assert_eq!(bytes.as_ptr(), memory);
+    }
+}
