@@ -1,4 +1,5 @@
-//! Every public future dropped after each of its polls: no message is lost or doubled, and every handle goes on.
+//! Every public future dropped after each of its polls, until it is ready: no message is lost or doubled, and every handle goes
+//! on.
 
 #[path = "common/runtimes.rs"]
 mod runtimes;
@@ -7,7 +8,7 @@ use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, task::Poll
 
 use futures_lite::future::yield_now;
 use kafka_client_tokio::{
-    Client, FetchLimits, Record, SeekFrom, TopicConfig, WriterConfig,
+    Client, Error, FetchLimits, Record, SeekFrom, TopicConfig, WriterConfig,
     api::metadata::MetadataRequest,
 };
 use kafka_testing::{
@@ -21,7 +22,11 @@ on_each! {
         tokio tokio_current_thread async_std smol executor;
     reads_that_are_dropped_lose_and_repeat_no_message:
         tokio tokio_current_thread async_std smol executor;
-    calls_that_are_dropped_leave_client_and_connection_as_they_were:
+    calls_that_are_dropped_leave_a_client_as_it_was:
+        tokio tokio_current_thread async_std smol executor;
+    calls_that_are_dropped_leave_a_connection_as_it_was:
+        tokio tokio_current_thread async_std smol executor;
+    a_flush_or_close_that_is_dropped_can_be_ended:
         tokio tokio_current_thread async_std smol executor;
 }
 
@@ -35,13 +40,42 @@ fn tell<S: Future<Output = ()> + Send + 'static>(
     host.shut_down();
 }
 
-/// Most polls that any future here needs.
-const MOST: usize = 200;
-
 fn server() -> Server {
     let mut cluster = Cluster::new(Config::new().brokers(2));
     cluster.create_topic("t", 3);
     Server::start(cluster).expect("ports")
+}
+
+/// After how many polls a future is dropped: 0, 1 and so on, until it is ready by then, three times in a row. (Once may be
+/// luck: what wakes it twice may come together.)
+struct Polls {
+    of: &'static str,
+    count: usize,
+    ready: usize,
+}
+
+impl Polls {
+    /// No future here needs that many; one that does is never ready.
+    const LIMIT: usize = 200;
+
+    fn of(of: &'static str) -> Self {
+        let (count, ready) = (0, 0);
+        Self { of, count, ready }
+    }
+
+    /// Polls `future` as often as it is the turn of, then drops it; its output if it was ready by then.
+    async fn cancel<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let output = cancelled_after(self.count, future).await;
+        self.ready = output.as_ref().map_or(0, |_| self.ready + 1);
+        self.count += 1;
+        assert!(self.count < Self::LIMIT, "{} is never ready", self.of);
+        output
+    }
+
+    /// Whether every poll had its turn.
+    fn are_over(&self) -> bool {
+        self.ready == 3
+    }
 }
 
 /// Polls `future` at most `polls` times, then drops it; its output if it was ready by then.
@@ -87,7 +121,8 @@ async fn dropped_writes(server: Arc<Server>, dialer: Dialer) {
         "receipt",
         "topic unknown yet",
     ] {
-        for polls in 0..MOST {
+        let mut polls = Polls::of(verb);
+        while !polls.are_over() {
             let client = dialer.connect(&server.bootstrap()).await.expect("a broker");
             // a buffer for one call at a time, so that the second one stands in line
             let config = WriterConfig::topic("t")
@@ -97,7 +132,8 @@ async fn dropped_writes(server: Arc<Server>, dialer: Dialer) {
             if verb != "topic unknown yet" {
                 writer.write(Record::new("warm")).await.expect("written");
             }
-            let values = [format!("{verb} {polls} a"), format!("{verb} {polls} b")];
+            let count = polls.count;
+            let values = [format!("{verb} {count} a"), format!("{verb} {count} b")];
             let records = [Record::new(&values[0]), Record::new(&values[1])];
             let large = vec![b'.'; 3_000];
             let ahead = [Record::new(&large)];
@@ -113,7 +149,7 @@ async fn dropped_writes(server: Arc<Server>, dialer: Dialer) {
                     _ => writer.write_messages(&records).await.map(drop),
                 }
             };
-            let (first, done) = join(first, cancelled_after(polls, second)).await;
+            let (first, done) = join(first, polls.cancel(second)).await;
             first.expect("the call ahead is written");
             writer
                 .write(Record::new("after"))
@@ -127,11 +163,9 @@ async fn dropped_writes(server: Arc<Server>, dialer: Dialer) {
                 Some(outcome) => {
                     outcome.expect("written");
                     written.push(values);
-                    break;
                 }
                 None => cancelled.push(values),
             }
-            assert!(polls + 1 < MOST, "{verb} needs more polls than that");
         }
     }
     assert!(
@@ -193,117 +227,223 @@ fn reads_that_are_dropped_lose_and_repeat_no_message(on: Runtime) {
 async fn dropped_reads(server: Arc<Server>, dialer: Dialer) {
     let client = dialer.connect(&server.bootstrap()).await.expect("a broker");
     fill(&client, 300).await;
-    for polls in [1, 2, 3] {
-        let mut reader = client.reader("t").expect("a config");
-        let mut seen = Vec::new();
-        let mut dropped = 0;
-        while seen.len() < 300 {
-            match cancelled_after(polls, reader.read_message()).await {
-                Some(message) => seen.push(
-                    message
-                        .expect("good")
-                        .expect("open")
-                        .value()
-                        .map(<[u8]>::to_vec),
-                ),
-                None => {
-                    dropped += 1;
-                    yield_now().await;
+    for verb in ["read_message", "fetch_message", "read_batch"] {
+        let mut unhindered = false;
+        // the first poll of a read may find what was fetched meanwhile; without any there is no progress
+        for polls in 1..Polls::LIMIT {
+            let mut reader = client.reader("t").expect("a config");
+            let mut seen = Vec::new();
+            let mut dropped = 0;
+            while seen.len() < 300 {
+                let read = async {
+                    let message = match verb {
+                        "read_message" => reader.read_message().await,
+                        "fetch_message" => reader.fetch_message().await,
+                        _ => {
+                            let batch = reader.read_batch().await?.expect("open");
+                            let values = batch.iter().map(|r| r.expect("good").value);
+                            return Ok(values.map(|v| v.map(<[u8]>::to_vec)).collect());
+                        }
+                    };
+                    let message = message?.expect("open");
+                    Ok::<_, Error>(vec![message.value().map(<[u8]>::to_vec)])
+                };
+                match cancelled_after(polls, read).await {
+                    Some(values) => seen.append(&mut values.expect("good")),
+                    None => {
+                        dropped += 1;
+                        yield_now().await;
+                    }
                 }
             }
-        }
-        assert!(dropped > 0 || polls > 1);
-        seen.sort();
-        seen.dedup();
-        assert_eq!(seen.len(), 300);
-        let mut reader = client.reader("t").expect("a config");
-        let mut count = 0;
-        while count < 300 {
-            match cancelled_after(polls, reader.read_batch()).await {
-                Some(batch) => {
-                    count += batch
-                        .expect("good")
-                        .expect("open")
-                        .into_iter()
-                        .flatten()
-                        .count()
-                }
-                None => yield_now().await,
+            assert!(dropped > 0 || polls > 1, "the first read finds nothing");
+            seen.sort();
+            seen.dedup();
+            assert_eq!(seen.len(), 300, "{verb}, dropped after {polls} polls");
+            // no read of this pass needed more polls, nor of the one before
+            if dropped == 0 && std::mem::replace(&mut unhindered, true) {
+                break;
             }
         }
-        assert_eq!(count, 300);
+        assert!(unhindered, "{verb} is never ready");
     }
 }
 
-fn calls_that_are_dropped_leave_client_and_connection_as_they_were(on: Runtime) {
+fn calls_that_are_dropped_leave_a_client_as_it_was(on: Runtime) {
     tell(on, dropped_calls);
 }
 
 async fn dropped_calls(server: Arc<Server>, dialer: Dialer) {
+    let brokers = server.bootstrap();
+    let client = dialer.connect(&brokers).await.expect("a broker");
+    fill(&client, 3).await;
+    for verb in [
+        "call",
+        "call_broker",
+        "ready",
+        "create_topics",
+        "delete_topics",
+        "partitions",
+        "offsets",
+        "connect",
+        "connect and ready",
+    ] {
+        let mut polls = Polls::of(verb);
+        while !polls.are_over() {
+            let name = format!("{}-{}", verb.replace(' ', "-"), polls.count);
+            let topic = [TopicConfig::new(&*name).partitions(1)];
+            if verb == "delete_topics" {
+                client.create_topics(&topic).await.expect("made");
+            }
+            let call = async {
+                match verb {
+                    "call" => client.call(MetadataRequest::default()).await.map(drop),
+                    "call_broker" => {
+                        let request = MetadataRequest::default();
+                        client.call_broker(1, request).await.map(drop)
+                    }
+                    "ready" => client.ready().await,
+                    "create_topics" => client.create_topics(&topic).await,
+                    "delete_topics" => client.delete_topics(&[&name]).await,
+                    "partitions" => client.partitions(&["t"]).await.map(drop),
+                    "offsets" => client.offsets("t").await.map(drop),
+                    "connect" => dialer.connect(&brokers).await.map(drop),
+                    _ => dialer.connect(&brokers).await?.ready().await,
+                }
+            };
+            if let Some(answer) = polls.cancel(call).await {
+                answer.expect("an answer");
+            }
+            let request = MetadataRequest::default();
+            client.call(request).await.expect("goes on");
+            let made = client.create_topics(&topic).await;
+            made.expect("exists by now, or is made");
+        }
+    }
+}
+
+fn calls_that_are_dropped_leave_a_connection_as_it_was(on: Runtime) {
+    tell(on, dropped_requests);
+}
+
+async fn dropped_requests(server: Arc<Server>, dialer: Dialer) {
     let client = dialer.connect(&server.bootstrap()).await.expect("a broker");
     fill(&client, 3).await;
-    for polls in 0..20 {
-        let _ = cancelled_after(polls, client.call(MetadataRequest::default())).await;
-        let _ = cancelled_after(polls, client.ready()).await;
-        let topic = [TopicConfig::new(format!("new-{polls}")).partitions(1)];
-        let _ = cancelled_after(polls, client.create_topics(&topic)).await;
-        let _ = cancelled_after(polls, dialer.connect(&server.bootstrap())).await;
-        client
-            .call(MetadataRequest::default())
-            .await
-            .expect("goes on");
-        client
-            .create_topics(&topic)
-            .await
-            .expect("exists by now, or is made");
-    }
     let brokers = server.bootstrap();
     let one_broker = brokers.split(',').next().expect("a broker").to_owned();
-    for polls in 0..20 {
-        let mut conn = dialer
-            .dial_leader(&one_broker, "t", 0)
-            .await
-            .expect("a leader");
-        let value = format!("conn {polls}");
-        let _ = cancelled_after(polls, conn.write_messages(&[Record::new(&value)])).await;
-        let _ = cancelled_after(polls, conn.read_batch(FetchLimits::default())).await;
-        let _ = cancelled_after(polls, conn.seek(SeekFrom::End(0))).await;
-        conn.seek(SeekFrom::Start(0)).await.expect("goes on");
-        let batch = conn
-            .read_batch(FetchLimits::default())
-            .await
-            .expect("goes on");
-        assert_eq!(batch.first_offset(), 0);
-        assert!(
-            counts(&server)
-                .get(value.as_bytes())
-                .is_none_or(|n| *n == 1)
-        );
-    }
-    let writer = client.writer("t").expect("a config");
-    for polls in 0..20 {
-        drop(
-            writer
-                .send(&[Record::new("flushed")])
+    for verb in [
+        "dial_leader",
+        "ready",
+        "request",
+        "write_value",
+        "write_messages",
+        "read_batch",
+        "read_message",
+        "read_value",
+        "seek",
+        "seek_unchecked",
+        "offsets",
+        "offset_at",
+        "api_versions",
+        "brokers",
+        "controller",
+        "read_partitions",
+        "lookup_leader",
+        "create_topics",
+        "delete_topics",
+    ] {
+        let mut polls = Polls::of(verb);
+        while !polls.are_over() {
+            let mut conn = dialer
+                .dial_leader(&one_broker, "t", 0)
                 .await
-                .expect("accepted"),
-        );
-        let _ = cancelled_after(polls, writer.flush()).await;
-        writer.flush().await.expect("goes on");
-        let closing = client.writer("t").expect("a config");
-        drop(
-            closing
-                .send(&[Record::new("closed")])
+                .expect("a leader");
+            let value = format!("{verb} {}", polls.count);
+            let name = format!("{verb}-{}", polls.count);
+            let topic = [TopicConfig::new(&*name).partitions(1)];
+            if verb == "delete_topics" {
+                client.create_topics(&topic).await.expect("made");
+            }
+            let mut buffer = [0; 100];
+            let call = async {
+                match verb {
+                    "dial_leader" => dialer.dial_leader(&one_broker, "t", 0).await.map(drop),
+                    "ready" => conn.ready().await,
+                    "request" => conn.request(MetadataRequest::default()).await.map(drop),
+                    "write_value" => conn.write_value(value.as_bytes()).await.map(drop),
+                    "write_messages" => {
+                        let records = [Record::new(&value)];
+                        conn.write_messages(&records).await.map(drop)
+                    }
+                    "read_batch" => conn.read_batch(FetchLimits::default()).await.map(drop),
+                    "read_message" => conn.read_message(1 << 20).await.map(drop),
+                    "read_value" => conn.read_value(&mut buffer).await.map(drop),
+                    "seek" => conn.seek(SeekFrom::End(0)).await.map(drop),
+                    "seek_unchecked" => conn.seek_unchecked(SeekFrom::End(0)).await.map(drop),
+                    "offsets" => conn.offsets().await.map(drop),
+                    "offset_at" => conn.offset_at(0).await.map(drop),
+                    "api_versions" => conn.api_versions().await.map(drop),
+                    "brokers" => conn.brokers().await.map(drop),
+                    "controller" => conn.controller().await.map(drop),
+                    "read_partitions" => conn.read_partitions(&["t"]).await.map(drop),
+                    "lookup_leader" => conn.lookup_leader("t", 0).await.map(drop),
+                    "create_topics" => conn.create_topics(&topic).await,
+                    _ => conn.delete_topics(&[&name]).await,
+                }
+            };
+            let answer = polls.cancel(call).await;
+            let is_refused = |error: &Error| error.code().is_some();
+            match answer {
+                // the topic's broker may not be the controller
+                Some(Err(error)) if verb.ends_with("_topics") => assert!(is_refused(&error)),
+                Some(answer) => answer.expect("an answer"),
+                None => {}
+            }
+            conn.seek(SeekFrom::Start(0)).await.expect("goes on");
+            let batch = conn
+                .read_batch(FetchLimits::default())
                 .await
-                .expect("accepted"),
-        );
-        let _ = cancelled_after(polls, closing.close(Duration::from_secs(5))).await;
-        // a close that was dropped has begun all the same, and a second one ends it
-        closing
-            .close(Duration::from_secs(5))
-            .await
-            .expect("nothing is left");
+                .expect("goes on");
+            assert_eq!(batch.first_offset(), 0);
+            let written = counts(&server).get(value.as_bytes()).copied();
+            assert!(written.unwrap_or(0) <= 1, "{value}");
+        }
     }
-    assert_eq!(counts(&server).get(&b"closed"[..]), Some(&20));
-    assert_eq!(counts(&server).get(&b"flushed"[..]), Some(&20));
+}
+
+fn a_flush_or_close_that_is_dropped_can_be_ended(on: Runtime) {
+    tell(on, dropped_ends);
+}
+
+async fn dropped_ends(server: Arc<Server>, dialer: Dialer) {
+    const LIMIT: Duration = Duration::from_secs(5);
+    let shared = dialer.connect(&server.bootstrap()).await.expect("a broker");
+    let mut sent = 0;
+    for verb in ["flush", "close", "client"] {
+        let mut polls = Polls::of(verb);
+        while !polls.are_over() {
+            let client = match verb {
+                "client" => dialer.connect(&server.bootstrap()).await.expect("a broker"),
+                _ => shared.clone(),
+            };
+            let writer = client.writer("t").expect("a config");
+            drop(writer.send(&[Record::new("x")]).await.expect("accepted"));
+            sent += 1;
+            let end = async {
+                match verb {
+                    "flush" => writer.flush().await.expect("open"),
+                    "close" => writer.close(LIMIT).await.expect("nothing is left"),
+                    _ => client.close(LIMIT).await.expect("nothing is left"),
+                }
+            };
+            let _ = polls.cancel(end).await;
+            // one that was dropped has begun all the same, and a second one ends it
+            match verb {
+                "flush" => writer.flush().await.expect("goes on"),
+                "close" => writer.close(LIMIT).await.expect("nothing is left"),
+                _ => client.close(LIMIT).await.expect("nothing is left"),
+            }
+            assert_eq!(counts(&server).get(&b"x"[..]), Some(&sent));
+        }
+    }
 }
