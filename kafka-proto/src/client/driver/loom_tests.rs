@@ -30,6 +30,8 @@ fn loom_no_wake_of_a_half_is_lost() {
             }
             Poll::Pending
         }));
-        threads.map(|thread| thread.join().expect("no panic"));
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
     });
 }
