@@ -3,7 +3,7 @@
     reason = "a moment to begin at; nothing here waits"
 )]
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::atomic::AtomicUsize};
 
 use super::*;
 use crate::{
@@ -84,11 +84,11 @@ impl Transport for Script {
 
 /// Counts how often its task was woken.
 #[derive(Default)]
-struct Wakes(std::sync::atomic::AtomicUsize);
+struct Wakes(AtomicUsize);
 
 impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -122,7 +122,7 @@ impl World {
     }
 
     fn wakes(&self) -> usize {
-        self.wakes.0.load(std::sync::atomic::Ordering::Relaxed)
+        self.wakes.0.load(Ordering::Relaxed)
     }
 
     fn script(&mut self) -> &mut Script {
@@ -221,7 +221,7 @@ fn a_connection_that_is_dropped_ends_its_task() {
         wakes,
     } = world;
     drop(conn);
-    assert!(wakes.0.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    assert!(wakes.0.load(Ordering::Relaxed) > 0);
     let polled = Pin::new(&mut driver).poll(&mut Context::from_waker(Waker::noop()));
     assert!(polled.is_ready());
 }
