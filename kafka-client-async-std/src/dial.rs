@@ -14,7 +14,6 @@ use crate::{
     drive,
     open::{AsyncIo, Opener, OwnStream},
     spawn::Spawner,
-    stream::Half,
 };
 
 /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
@@ -162,7 +161,7 @@ impl Dialer {
             topic,
             partition,
         )?;
-        drive::spawn_loops(Half::split(stream), outbound, inbound, &spawner, clock);
+        drive::drive_stream(Box::pin(stream), outbound, inbound, &spawner, clock);
         Ok(conn)
     }
 

@@ -1,4 +1,4 @@
-//! The loops: one for a client's control, two for each connection.
+//! The tasks: one for a client's control, one for each connection.
 
 use std::{
     future::{Future, poll_fn},
@@ -15,7 +15,7 @@ use async_executor::Executor;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::future::block_on;
 use kafka_proto::{
-    client::{Clock, Control, Dial, Inbound, Outbound},
+    client::{Clock, Control, Dial, Driver, Inbound, Outbound, Transport},
     config::Dialing,
     error::Error,
 };
@@ -23,13 +23,8 @@ use kafka_proto::{
 use crate::{
     open::{AsyncIo, Opened, Opener},
     spawn::Spawner,
-    stream::{Half, TcpReader, TcpWriter},
+    stream::Tcp,
 };
-
-/// Writes or reads in a row before other tasks have their turn.
-const TURN: usize = 64;
-/// Slices in one write.
-const SLICES: usize = 64;
 
 /// Starts driving a client.
 ///
@@ -126,7 +121,7 @@ async fn connect(
     }
 }
 
-/// Starts the two loops of a connection.
+/// Starts driving a connection over what was opened for it.
 pub(crate) fn drive(
     stream: Opened,
     mut outbound: Outbound,
@@ -140,120 +135,51 @@ pub(crate) fn drive(
             if let (Ok(local), Ok(peer)) = (socket.local_addr(), socket.peer_addr()) {
                 outbound.connected(local, peer);
             }
-            let stream = Arc::new(stream);
-            let halves = (TcpReader::new(stream.clone()), TcpWriter(stream));
-            spawn_loops(halves, outbound, inbound, spawner, clock);
+            drive_stream(Tcp::new(stream), outbound, inbound, spawner, clock);
         }
-        Opened::Own(stream) => {
-            spawn_loops(Half::split(stream), outbound, inbound, spawner, clock);
-        }
+        Opened::Own(stream) => drive_stream(stream, outbound, inbound, spawner, clock),
     }
 }
 
-/// Starts the two loops of a connection over the halves of its stream.
-pub(crate) fn spawn_loops(
-    (read, write): (
-        impl AsyncRead + Send + 'static,
-        impl AsyncWrite + Send + 'static,
-    ),
+/// Starts driving a connection over its stream.
+pub(crate) fn drive_stream(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     outbound: Outbound,
     inbound: Inbound,
     spawner: &Spawner,
     clock: Arc<dyn Clock>,
 ) {
-    spawner.spawn(write_loop(outbound, write, clock.clone()));
-    spawner.spawn(read_loop(inbound, read, clock));
+    let timer = Timer::default();
+    let driver = Driver::new(Wired { stream, timer }, outbound, inbound, clock);
+    spawner.spawn(driver);
 }
 
-/// Writes what there is until the link ends.
-async fn write_loop(mut outbound: Outbound, write: impl AsyncWrite, clock: Arc<dyn Clock>) {
-    let mut write = pin!(write);
-    let mut timer = Timer::default();
-    // a stream of the user's may have a buffer
-    let mut unflushed = false;
-    poll_fn(|cx| {
-        for _ in 0..TURN {
-            match outbound.poll(clock.now(), cx) {
-                Poll::Ready(false) => {
-                    if unflushed {
-                        // the last words are worth a try, and nobody waits for them
-                        let _ = write.as_mut().poll_flush(cx);
-                    }
-                    return Poll::Ready(());
-                }
-                Poll::Ready(true) => match poll_write(&mut outbound, write.as_mut(), cx) {
-                    Poll::Ready(Ok(())) => {
-                        unflushed = true;
-                        continue;
-                    }
-                    Poll::Ready(Err(error)) => {
-                        outbound.failed(error);
-                        return Poll::Ready(());
-                    }
-                    // a peer that takes nothing must not keep what is closed
-                    Poll::Pending if outbound.poll_closed(cx).is_ready() => {
-                        return Poll::Ready(());
-                    }
-                    Poll::Pending => {}
-                },
-                Poll::Pending if unflushed => match write.as_mut().poll_flush(cx) {
-                    Poll::Ready(Ok(())) => unflushed = false,
-                    Poll::Ready(Err(error)) => {
-                        outbound.failed(error);
-                        return Poll::Ready(());
-                    }
-                    Poll::Pending => {}
-                },
-                Poll::Pending => {}
-            }
-            // time-outs pass while the socket is full, too
-            ready!(timer.poll(outbound.deadline(), cx));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+/// A stream with the timer of its connection.
+struct Wired<S> {
+    stream: S,
+    timer: Timer,
 }
 
-fn poll_write(
-    outbound: &mut Outbound,
-    write: Pin<&mut impl AsyncWrite>,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    let count = outbound.slices(&mut slices);
-    let n = ready!(write.poll_write_vectored(cx, &slices[..count]))?;
-    if n == 0 {
-        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Wired<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
-    outbound.consume(n);
-    Poll::Ready(Ok(()))
-}
 
-/// Reads what comes until the link or the stream ends.
-async fn read_loop(mut inbound: Inbound, read: impl AsyncRead, clock: Arc<dyn Clock>) {
-    let mut read = pin!(read);
-    poll_fn(|cx| {
-        if inbound.poll_closed(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        for _ in 0..TURN {
-            match ready!(read.as_mut().poll_read(cx, inbound.space())) {
-                // the link itself tells whoever waits what was wrong
-                Ok(n) => match inbound.filled(n, clock.now()) {
-                    Ok(true) => {}
-                    Ok(false) | Err(_) => return Poll::Ready(()),
-                },
-                Err(error) => {
-                    inbound.failed(error);
-                    return Poll::Ready(());
-                }
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        self.timer.poll(deadline, cx)
+    }
 }
 
 /// A timer that is set again only for an earlier moment: waking early costs less than moving it with every request.

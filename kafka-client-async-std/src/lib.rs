@@ -31,7 +31,7 @@
 //!
 //! Sockets and timers are those of `async-io`, which needs no runtime, so these futures run on any executor. The client's
 //! control has a thread, `kafka-control`, so that code which blocks an executor does not cost a client its place in the
-//! cluster. The loops of connections that carry records, two for each, are tasks of
+//! cluster. Connections that carry records are tasks, one each, of
 //!
 //! | feature | |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Who runs the loops: async-std, smol, or what the user says.
+//! Who runs the tasks: async-std, smol, or what the user says.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -7,7 +7,7 @@ use kafka_proto::error::Error;
 const NO_RUNTIME: &str = "nothing runs the client's connections: build kafka-client-async-std with its feature \
                           `async-std` or `smol`, or name an executor with Dialer::spawner";
 
-/// A loop to run.
+/// A task to run.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs tasks.

@@ -8,7 +8,7 @@ use kafka_proto::{
     error::Error,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, split},
+    io::{AsyncRead, AsyncWrite},
     runtime::Handle,
 };
 
@@ -146,7 +146,7 @@ impl Dialer {
             topic,
             partition,
         )?;
-        drive::spawn_loops(split(stream), outbound, inbound, clock);
+        drive::drive_stream(Box::pin(stream), outbound, inbound, clock);
         Ok(conn)
     }
 

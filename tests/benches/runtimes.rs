@@ -13,7 +13,11 @@ use std::{
     net::{SocketAddr, TcpStream},
     pin::Pin,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Barrier},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -183,6 +187,14 @@ impl Figures {
             "idle" => format!(
                 "{:.0} us of CPU and {:.0} switches, {:.0} threads",
                 self.cpu_us, self.switches, self.threads
+            ),
+            "single" if self.bare_cpu_us > 0.0 => format!(
+                "{:.3} us of CPU a message, of which waiting threads alone {:.3}: {:.2}x; {:>9.0} messages/s, {:.4} switches a message",
+                self.cpu_us,
+                self.bare_cpu_us,
+                self.cpu_us / self.bare_cpu_us,
+                self.per_second,
+                self.switches,
             ),
             _ => format!(
                 "{:.3} us of CPU a message, {:>9.0} messages/s, {:.4} switches a message, {:.0} threads",
@@ -428,7 +440,10 @@ mod threads {
                 Figures::of(messages, &span)
             }
             "callers" => callers(&writer, 100, messages),
-            "single" => callers(&writer, 1, messages / 10),
+            "single" => Figures {
+                bare_cpu_us: handovers(messages / 10).cpu_us,
+                ..callers(&writer, 1, messages / 10)
+            },
             "lone" => lone(&writer, brokers),
             "idle" => {
                 let span = Span::start();
@@ -460,19 +475,52 @@ mod threads {
         }
     }
 
-    /// Measures while all threads live, since the kernel forgets the time of those that ended.
     fn callers(writer: &blocking::Writer, call: usize, messages: usize) -> Figures {
-        let barrier = Barrier::new(65);
         let values = values();
+        let records: Vec<_> = values.iter().take(call).map(Record::new).collect();
+        in_threads(messages, || {
+            for _ in 0..messages / 64 / call {
+                writer.write_messages(&records).expect("written");
+            }
+        })
+    }
+
+    /// What it costs that threads wait, whatever they wait for: each hands itself to one thread, which wakes those that it
+    /// has, and nothing is sent.
+    fn handovers(count: usize) -> Figures {
+        let (here, waiting) = mpsc::channel::<(thread::Thread, Arc<AtomicBool>)>();
+        let waker = thread::spawn(move || {
+            while let Ok(first) = waiting.recv() {
+                for (thread, woken) in [first].into_iter().chain(waiting.try_iter()) {
+                    woken.store(true, Ordering::Release);
+                    thread.unpark();
+                }
+            }
+        });
+        let figures = in_threads(count, || {
+            let woken = Arc::new(AtomicBool::new(false));
+            for _ in 0..count / 64 {
+                let place = (thread::current(), woken.clone());
+                here.send(place).expect("a thread that wakes");
+                while !woken.swap(false, Ordering::Acquire) {
+                    thread::park();
+                }
+            }
+        });
+        drop(here);
+        waker.join().expect("no panic");
+        figures
+    }
+
+    /// Measures `work` of 64 threads while all of them live, since the kernel forgets the time of those that ended.
+    fn in_threads(count: usize, work: impl Fn() + Sync) -> Figures {
+        let barrier = Barrier::new(65);
         thread::scope(|scope| {
             for _ in 0..64 {
                 scope.spawn(|| {
-                    let records: Vec<_> = values.iter().take(call).map(Record::new).collect();
                     barrier.wait();
                     barrier.wait();
-                    for _ in 0..messages / 64 / call {
-                        writer.write_messages(&records).expect("written");
-                    }
+                    work();
                     barrier.wait();
                     barrier.wait();
                 });
@@ -481,7 +529,7 @@ mod threads {
             let span = Span::start();
             barrier.wait();
             barrier.wait();
-            let figures = Figures::of(messages, &span);
+            let figures = Figures::of(count, &span);
             barrier.wait();
             figures
         })

@@ -1,8 +1,8 @@
 //! The handles, the links and `Control`: what an adapter drives, and the only place with locks and wakers.
 //!
 //! An adapter gets a [`Control`] with each [`Client`], polls it in one loop, and dials what it asks for ([`Dial`]). Each
-//! dial brings the two halves of a link ([`Outbound`], [`Inbound`]) for two more loops. Everything else is here, once,
-//! under every runtime: the handles are the same types and run on any executor.
+//! dial brings the two halves of a link ([`Outbound`], [`Inbound`]), which a [`Driver`] drives as one task. Everything else
+//! is here, once, under every runtime: the handles are the same types and run on any executor.
 //!
 //! ```text
 //!   handles ── notes ──> Control ── Dial ──> adapter: connect, spawn
@@ -16,6 +16,7 @@ mod call;
 mod conn;
 mod control;
 mod dial;
+mod driver;
 #[cfg(all(test, not(loom)))]
 mod guards;
 mod hub;
@@ -53,6 +54,7 @@ pub use control::Control;
 pub use dial::{
     Attempts, Connector, Dial, Failures, Opened, Opener, Pace, Resolver, Sockets, looked_up,
 };
+pub use driver::{Driver, Transport};
 pub use hub::Events;
 pub use link::{Inbound, Outbound};
 pub use reader::{Batch, BatchMessages, Reader, ReaderHandle};

@@ -91,14 +91,26 @@ pub(crate) struct QueueInner {
     pub(crate) topic_id: Uuid,
     /// A batch was refused because the leader has moved: the queue leaves its link when the last one is back.
     pub(crate) moved: bool,
-    /// On the link's ready list, or in its hands.
-    pub(crate) listed: bool,
+    pub(crate) listed: Listed,
     /// With Control, which looks for a leader.
     pub(crate) orphaned: bool,
     /// With Control, which watches its deadline.
     pub(crate) watched: bool,
     /// Nothing is sent any more.
     ended: Option<Error>,
+}
+
+/// Who sees to a queue that has something to send.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Listed {
+    #[default]
+    Nobody,
+    /// Its link: on the ready list, or in the hands of the sending half.
+    Ready,
+    /// The sending half, once the batch has lingered.
+    Lingering,
+    /// The sending half, once a pause is over.
+    Paused,
 }
 
 /// What is left to do once the queue's lock is free.
@@ -487,7 +499,7 @@ impl PartitionQueue {
                 link: None,
                 topic_id: Uuid::default(),
                 moved: false,
-                listed: false,
+                listed: Listed::Nobody,
                 orphaned: false,
                 watched: false,
                 ended: None,
@@ -497,17 +509,22 @@ impl PartitionQueue {
 
     /// Puts the queue where a link or Control sees it, if it has something to send and is not there.
     pub(crate) fn list(self: &Arc<Self>, inner: &mut QueueInner) -> Then {
-        if inner.listed || !inner.queue.has_more() {
+        let lingers = match inner.listed {
+            Listed::Nobody => false,
+            Listed::Lingering if inner.queue.ends_linger() => true,
+            _ => return Then::Nothing,
+        };
+        if !inner.queue.has_more() {
             return Then::Nothing;
         }
         if let Some(link) = &inner.link {
             match link.list(self) {
                 Ok(waker) => {
-                    inner.listed = true;
+                    inner.listed = Listed::Ready;
                     return waker.map_or(Then::Nothing, Then::Wake);
                 }
                 // the link is ending, and brings back what is in flight first
-                Err(_) if inner.queue.in_flight() > 0 => return Then::Nothing,
+                Err(_) if lingers || inner.queue.in_flight() > 0 => return Then::Nothing,
                 Err(_) => inner.link = None,
             }
         }
@@ -516,6 +533,17 @@ impl PartitionQueue {
         } else {
             Then::Orphan
         }
+    }
+
+    /// Ends a wait that the sending half of `link` keeps; `false` if the queue is not there, or has been listed meanwhile.
+    pub(crate) fn resume(&self, link: &Arc<Link>) -> bool {
+        let mut inner = self.inner.lock();
+        let is_here = inner.link.as_ref().is_some_and(|l| Arc::ptr_eq(l, link));
+        let waits = is_here && matches!(inner.listed, Listed::Lingering | Listed::Paused);
+        if waits {
+            inner.listed = Listed::Ready;
+        }
+        waits
     }
 
     pub(crate) fn then(self: &Arc<Self>, then: Then) {

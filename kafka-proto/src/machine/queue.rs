@@ -307,6 +307,11 @@ impl<R> Queue<R> {
         })
     }
 
+    /// Whether the next batch need not linger: somebody waits for it, or it is full. A pause may hold it all the same.
+    pub fn ends_linger(&self) -> bool {
+        self.drain < self.batches.len() && self.may_leave(self.drain)
+    }
+
     /// When something may be ready that is not now: the end of linger or of a pause.
     pub fn poll_ready_at(&self, now: Instant) -> Option<Instant> {
         if self.rewind || self.in_flight >= self.window() {

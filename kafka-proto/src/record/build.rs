@@ -90,14 +90,16 @@ impl BatchBuilder {
         Row::new(self.body.get_mut(self.len..).unwrap_or_default())
     }
 
-    /// Initialises room for `need` bytes and for the next records, little enough to stay in the nearest cache until then.
+    /// Initialises room for `need` bytes and for the next records: as much as there is already, so that a batch of one record
+    /// pays for no more, but little enough to stay in the nearest cache until then.
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, need: usize) {
         const AHEAD: usize = 2048;
+        let ahead = self.len.min(AHEAD);
         self.body.truncate(self.len);
         self.body.reserve(need);
-        let room = (need + AHEAD).min(self.body.capacity() - self.len);
+        let room = (need + ahead).min(self.body.capacity() - self.len);
         self.body.resize(self.len + room, 0);
     }
 

@@ -47,6 +47,7 @@ stories! {
     what_cannot_be_sent_now_is_told_without_waiting
     a_connection_writes_reads_and_seeks
     another_task_ends_calls_that_wait
+    linger_ends_when_somebody_waits_or_the_batch_is_full
     closing_delivers_what_was_accepted
     a_read_that_gives_up_loses_nothing
     nobody_listening_is_an_error_in_time
@@ -346,6 +347,30 @@ scenario! { another_task_ends_calls_that_wait(place: Place) {
     let error = join!(waiting).expect_err("closed");
     assert_eq!(error.kind(), ErrorKind::Closed);
     assert!(start.elapsed() < Duration::from_secs(10), "long before the broker answers");
+}}
+
+// WR-01: long before the batch has lingered.
+scenario! { linger_ends_when_somebody_waits_or_the_batch_is_full(place: Place) {
+    let client = go!(connected(&place));
+    let topic = go!(topic(&client, &place, 1));
+    let slow = WriterConfig::topic(&topic).linger(Duration::from_secs(100)).batch_bytes(4096);
+    let writer = client.writer(slow).expect("a writer");
+    let start = Instant::now();
+    go!(writer.write(Record::new("the topic is known, and the connection made"))).expect("written");
+    let large = [b'x'; 3000];
+    let lingering = go!(writer.send(&[Record::new(&large)])).expect("room");
+    // its connection has seen by now that there is nothing to send yet
+    go!(sleep(MOMENT));
+    drop(go!(writer.send(&[Record::new(&large)])).expect("room"));
+    go!(wait_for(lingering)).expect("written, because the second finds no room beside it");
+    go!(sleep(MOMENT));
+    go!(writer.write(Record::new("waits"))).expect("written");
+    drop(go!(writer.send(&[Record::new("lingers")])).expect("room"));
+    go!(sleep(MOMENT));
+    go!(writer.flush()).expect("open");
+    assert_eq!(writer.pending(), 0);
+    assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
+    go!(closed(client));
 }}
 
 // WR-01, RD-05.

@@ -7,7 +7,7 @@ use crate::{
     client::{
         link::Kind,
         reader::{Cell, Shelf},
-        session::PartitionQueue,
+        session::{Listed, PartitionQueue},
     },
     config::{Source, StartOffset},
     error::{Error, ErrorKind, Outcome},
@@ -46,7 +46,7 @@ impl Control {
             .unwrap_or_default();
         let mut inner = queue.inner.lock();
         inner.orphaned = false;
-        inner.listed = false;
+        inner.listed = Listed::Nobody;
         inner.topic_id = topic_id;
         inner.link = Some(link);
         let then = queue.list(&mut inner);

@@ -1,8 +1,8 @@
 //! A connection as two halves and what both share.
 //!
 //! [`Outbound`] decides what to send and holds the bytes; [`Inbound`] splits what arrives and hands each answer to whoever
-//! asked. An adapter drives them by two loops of a few lines. A broker answers one connection strictly in order, so the
-//! requests in flight are a queue, and what may block gets a link of its own.
+//! asked. A `Driver` or an adapter drives them. A broker answers one connection strictly in order, so the requests in
+//! flight are a queue, and what may block gets a link of its own.
 //!
 //! A link has one error, which ends it: everything in flight learns whether it had left for the socket. Dropping either
 //! half is such an end.
@@ -38,7 +38,7 @@ use super::{
     ledger::Ledger,
     promise::Promise,
     reader::{Cell, Shelf},
-    session::PartitionQueue,
+    session::{Listed, PartitionQueue},
     sync::{
         Lock,
         atomic::{AtomicU64, Ordering},
@@ -529,7 +529,7 @@ impl Link {
         {
             return;
         }
-        inner.listed = false;
+        inner.listed = Listed::Nobody;
         if inner.queue.in_flight() == 0 {
             inner.link = None;
         }
@@ -568,7 +568,7 @@ impl Purpose {
                     {
                         inner.link = None;
                         inner.moved = false;
-                        inner.listed = false;
+                        inner.listed = Listed::Nobody;
                     }
                     let then = queue.settle(&mut inner, &mut resolved);
                     drop(inner);

@@ -337,10 +337,10 @@ impl Outbound {
     }
 
     fn unpark(&mut self, now: Now) {
-        let working = &mut self.working;
+        let (link, working) = (&self.link, &mut self.working);
         self.parked.retain(|(at, queue)| {
             let due = *at <= now.instant;
-            if due {
+            if due && queue.resume(link) {
                 working.push_back(queue.clone());
             }
             !due

@@ -11,7 +11,7 @@ use crate::{
     client::{
         call::Form,
         inbox::Note,
-        session::{PartitionQueue, Session},
+        session::{Listed, PartitionQueue, Session},
     },
     error::{Error, ErrorKind},
     machine::{
@@ -95,6 +95,9 @@ impl Outbound {
     /// The next batch of one queue; the queue goes where it is looked at next.
     fn take_batch(&mut self, queue: &Arc<PartitionQueue>, now: Now) -> Option<(Drained, Uuid)> {
         let session = &queue.session;
+        // one whose linger ended early is still in line for its end
+        self.parked
+            .retain(|(_, parked)| !Arc::ptr_eq(parked, queue));
         let mut inner = queue.inner.lock();
         if !inner
             .link
@@ -109,7 +112,7 @@ impl Outbound {
         let id = session.producer.lock().id();
         let drained = inner.queue.poll_batch(id, now.instant);
         let topic_id = inner.topic_id;
-        inner.listed = false;
+        inner.listed = Listed::Nobody;
         if inner.queue.has_more() {
             if session.limits.idempotent && id.is_none() {
                 drop(inner);
@@ -117,10 +120,13 @@ impl Outbound {
                 return None;
             }
             if inner.queue.is_ready(now.instant) && drained.is_some() {
-                inner.listed = true;
+                inner.listed = Listed::Ready;
                 self.working.push_back(queue.clone());
             } else if let Some(at) = inner.queue.poll_ready_at(now.instant) {
-                inner.listed = true;
+                inner.listed = match inner.queue.ends_linger() {
+                    true => Listed::Paused,
+                    false => Listed::Lingering,
+                };
                 self.parked.push((at, queue.clone()));
             }
         }
