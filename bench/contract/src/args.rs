@@ -1,6 +1,6 @@
 //! The command line of a benchmark program.
 
-use std::{env, process, thread, time::Duration};
+use std::{env, path::PathBuf, process, thread, time::Duration};
 
 /// What to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,6 +40,8 @@ pub struct Args {
     pub workload: String,
     pub mode: Mode,
     pub bootstrap: String,
+    /// The authority of the broker's certificate, in PEM form: the connection is to be by TLS then, and verified.
+    pub ca: Option<PathBuf>,
     pub topic: String,
     pub messages: usize,
     /// Bytes of a value.
@@ -64,6 +66,7 @@ impl Args {
             workload: String::new(),
             mode: Mode::Produce,
             bootstrap: String::new(),
+            ca: None,
             topic: String::new(),
             messages: 0,
             size: 100,
@@ -85,6 +88,7 @@ impl Args {
             match name.as_str() {
                 "--workload" => args.workload = value,
                 "--bootstrap" => args.bootstrap = value,
+                "--ca" => args.ca = Some(value.into()),
                 "--topic" => args.topic = value,
                 "--runtime" => args.runtime = value,
                 "--messages" => args.messages = number(&value) as usize,

@@ -36,7 +36,7 @@ fn report(runtime: Runtime, messages: u64, errors: u64, extra: Value) -> Report 
 }
 
 async fn connect(args: &Args, runtime: Runtime) -> Client {
-    runtime.connect(&args.bootstrap).await.expect("a broker")
+    runtime.connect(args).await.expect("a broker")
 }
 
 async fn close(client: &Client) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bench_contract::{Api, Args, Latencies, Mode, Pool, Report, Span, stamp, touch, unstamp};
-use kafka_client_blocking::{Client, Reader, Receipt, Record, Writer, connect};
+use kafka_client_blocking::{Client, Dialer, Error, Reader, Receipt, Record, Writer};
 use serde_json::{Value, json};
 
 use crate::settings::{self, CALL, LOOK, Runtime, VERSION, WAITING, WARM};
@@ -33,13 +33,18 @@ fn report(messages: u64, errors: u64, extra: Value) -> Report {
     }
 }
 
+fn connect(args: &Args) -> Result<Client, Error> {
+    let dialer = Dialer::new().configure(|config| settings::way(args, config));
+    dialer.connect(&args.bootstrap)
+}
+
 fn close(client: &Client) {
     let closed = client.close(Duration::from_secs(10));
     closed.expect("everything is delivered");
 }
 
 fn produce(args: &Args, pool: &Pool) {
-    let client = connect(&args.bootstrap).expect("a broker");
+    let client = connect(args).expect("a broker");
     let config = settings::writer(args, args.linger);
     let writer = client.writer(config).expect("a config");
     let first = writer.write(Record::new(pool.value(0)));
@@ -112,7 +117,7 @@ impl Outcomes {
 
 fn consume(args: &Args) {
     let span = Span::start();
-    let client = connect(&args.bootstrap).expect("a broker");
+    let client = connect(args).expect("a broker");
     let mut reader = client.reader(settings::reader(args)).expect("a config");
     let (mut count, mut sum) = (0, 0);
     match args.api {
@@ -139,7 +144,7 @@ fn consume(args: &Args) {
 }
 
 fn latency(args: &Args, pool: &Pool) {
-    let client = connect(&args.bootstrap).expect("a broker");
+    let client = connect(args).expect("a broker");
     let config = settings::writer(args, Duration::ZERO);
     let writer = client.writer(config).expect("a config");
     let first = writer.write(Record::new(pool.value(0)));
@@ -158,7 +163,7 @@ fn latency(args: &Args, pool: &Pool) {
 
 fn end_to_end(args: &Args) {
     let epoch = Instant::now();
-    let client = connect(&args.bootstrap).expect("a broker");
+    let client = connect(args).expect("a broker");
     let config = settings::writer(args, Duration::ZERO);
     let writer = client.writer(config).expect("a config");
     let mut reader = client.reader(settings::reader(args)).expect("a config");

@@ -7,7 +7,7 @@ mod settings;
 use std::{pin::Pin, time::Instant};
 
 use bench_contract::{Args, Codec, Mode, skip};
-use kafka_proto::{client::Client, error::Error};
+use kafka_proto::{client::Client, config::Config, error::Error};
 
 use settings::Runtime;
 
@@ -46,15 +46,20 @@ fn main() {
 }
 
 impl Runtime {
-    async fn connect(self, brokers: &str) -> Result<Client, Error> {
-        let dialer = kafka_client_async_std::Dialer::new();
+    async fn connect(self, args: &Args) -> Result<Client, Error> {
+        let brokers = &args.bootstrap;
+        let configure = |config: Config| settings::way(args, config);
+        let dialer = kafka_client_async_std::Dialer::new().configure(configure);
         match self {
             Self::AsyncStd => dialer.connect(brokers).await,
             Self::Smol => {
                 let dialer = dialer.spawner(|task| smol::spawn(task).detach());
                 dialer.connect(brokers).await
             }
-            _ => kafka_client_tokio::connect(brokers).await,
+            _ => {
+                let dialer = kafka_client_tokio::Dialer::new().configure(configure);
+                dialer.connect(brokers).await
+            }
         }
     }
 

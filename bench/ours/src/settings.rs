@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_contract::Args;
-use kafka_proto::config::{ReaderConfig, WriterConfig};
+use kafka_proto::config::{Config, ReaderConfig, TlsConfig, WriterConfig};
 
 pub const VERSION: &str = "0.1.0";
 /// Bytes that wait for their outcome, as the peers have it.
@@ -46,6 +46,14 @@ impl Runtime {
             Self::Smol => "smol",
             Self::Threads => "blocking",
         }
+    }
+}
+
+/// Goes to the broker by TLS, where there is an authority to verify it by.
+pub fn way(args: &Args, config: Config) -> Config {
+    match &args.ca {
+        None => config,
+        Some(ca) => config.tls(TlsConfig::new().roots_file(ca).expect("an authority")),
     }
 }
 

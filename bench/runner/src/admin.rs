@@ -11,7 +11,6 @@ use kafka_client_blocking::{
         metadata::{MetadataRequest, MetadataRequestTopic},
         produce::{PartitionProduceData, ProduceRequest, TopicProduceData},
     },
-    connect,
 };
 use kafka_proto::record::{BatchBuilder, Codecs, Compression, Compressor, Record};
 
@@ -28,7 +27,7 @@ pub struct Admin {
 impl Admin {
     pub fn new(broker: &Broker) -> Result<Self, Fault> {
         Ok(Self {
-            client: connect(&broker.bootstrap()).map_err(fault)?,
+            client: (broker.dialer()?.connect(&broker.bootstrap())).map_err(fault)?,
             node: broker.node(),
         })
     }

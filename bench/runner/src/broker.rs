@@ -2,75 +2,168 @@
 //! of the way.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write, stdin},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitCode, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
+use kafka_client_blocking::{Dialer, TlsConfig};
 use kafka_testing::{
     broker::{Cluster, Config},
-    kafka::{Kafka, Options},
+    certificates,
+    kafka::{Kafka, Listener, Options},
     server::Server,
+    tls::Tls,
 };
 
-use crate::Fault;
+use crate::{Fault, build::target_folder};
 
-pub enum Broker {
-    Kafka(Kafka),
+/// What is measured against.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Target {
+    /// Real Kafka, or the in-process broker in a process of its own.
+    pub is_kafka: bool,
+    pub tls: bool,
+}
+
+impl Target {
+    pub const KAFKA: Self = Self {
+        is_kafka: true,
+        tls: false,
+    };
+    pub const NULL: Self = Self {
+        is_kafka: false,
+        tls: false,
+    };
+    pub const ALL: [Self; 4] = [
+        Self::KAFKA,
+        Self {
+            tls: true,
+            ..Self::KAFKA
+        },
+        Self::NULL,
+        Self {
+            tls: true,
+            ..Self::NULL
+        },
+    ];
+
+    pub fn name(self) -> &'static str {
+        match (self.is_kafka, self.tls) {
+            (true, false) => "kafka",
+            (true, true) => "kafka-tls",
+            (false, false) => "null",
+            (false, true) => "null-tls",
+        }
+    }
+}
+
+/// A way to a broker.
+pub struct Broker {
+    target: Target,
+    process: Process,
+}
+
+enum Process {
+    Kafka(Arc<Kafka>),
     Null(Null),
 }
 
+/// Kafka 4.3.1 as one node, as fast as it can be; with listeners for TLS, if they are wanted.
+pub fn start_kafka(tls: bool) -> Result<Arc<Kafka>, Fault> {
+    let options = match tls {
+        true => Options::new().secured(),
+        false => Options::new(),
+    };
+    let options = options
+        .heap_mib(1024)
+        .jvm_flag("-XX:TieredStopAtLevel=4")
+        .property("auto.create.topics.enable", "false")
+        .property("log.segment.bytes", "1073741824")
+        // runs are many, and each leaves a topic
+        .property("file.delete.delay.ms", "1000")
+        .property("log.segment.delete.delay.ms", "1000")
+        .ready_within(Duration::from_secs(120));
+    Kafka::start(options)
+        .map(Arc::new)
+        .map_err(|e| e.to_string())
+}
+
 impl Broker {
-    /// Kafka 4.3.1 as one node, as fast as it can be.
-    pub fn kafka() -> Result<Self, Fault> {
-        let options = Options::new()
-            .heap_mib(1024)
-            .jvm_flag("-XX:TieredStopAtLevel=4")
-            .property("auto.create.topics.enable", "false")
-            .property("log.segment.bytes", "1073741824")
-            // runs are many, and each leaves a topic
-            .property("file.delete.delay.ms", "1000")
-            .property("log.segment.delete.delay.ms", "1000")
-            .ready_within(Duration::from_secs(120));
-        Kafka::start(options)
-            .map(Self::Kafka)
-            .map_err(|e| e.to_string())
+    /// One of the ways to a Kafka that runs.
+    pub fn kafka(kafka: &Arc<Kafka>, tls: bool) -> Self {
+        Self {
+            target: Target {
+                tls,
+                ..Target::KAFKA
+            },
+            process: Process::Kafka(kafka.clone()),
+        }
     }
 
     /// One that drops what is written (`sink`), or one that keeps it.
-    pub fn null(sink: bool) -> Result<Self, Fault> {
-        Null::start(sink).map(Self::Null)
+    pub fn null(sink: bool, tls: bool) -> Result<Self, Fault> {
+        Ok(Self {
+            target: Target {
+                tls,
+                ..Target::NULL
+            },
+            process: Process::Null(Null::start(sink, tls)?),
+        })
     }
 
     pub fn bootstrap(&self) -> String {
-        match self {
-            Self::Kafka(kafka) => kafka.bootstrap(),
-            Self::Null(null) => null.bootstrap.clone(),
+        match &self.process {
+            Process::Kafka(kafka) if self.target.tls => kafka.secured(Listener::Ssl),
+            Process::Kafka(kafka) => kafka.bootstrap(),
+            Process::Null(null) => null.bootstrap.clone(),
         }
+    }
+
+    /// The authority that its certificate comes from, in a file, if it speaks TLS.
+    pub fn ca(&self) -> Result<Option<PathBuf>, Fault> {
+        if !self.target.tls {
+            return Ok(None);
+        }
+        let file = target_folder().join("bench-ca.pem");
+        fs::write(&file, certificates::CA).map_err(|e| format!("{}: {e}", file.display()))?;
+        Ok(Some(file))
+    }
+
+    /// What gets the runner itself there.
+    pub fn dialer(&self) -> Result<Dialer, Fault> {
+        if !self.target.tls {
+            return Ok(Dialer::new());
+        }
+        let tls = TlsConfig::new().roots_pem(certificates::CA);
+        Ok(Dialer::new().tls(tls.map_err(|e| e.to_string())?))
     }
 
     /// The id of its only node.
     pub fn node(&self) -> i32 {
-        match self {
-            Self::Kafka(_) => 0,
-            Self::Null(_) => 1,
+        match &self.process {
+            Process::Kafka(_) => 0,
+            Process::Null(_) => 1,
         }
+    }
+
+    pub fn target(&self) -> Target {
+        self.target
     }
 
     /// What it is, in words.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Kafka(_) => "kafka",
-            Self::Null(_) => "null",
-        }
+        self.target.name()
     }
 
     /// Bytes and batches in the log of a topic, where there is one on disk.
     pub fn log_size(&self, topic: &str) -> Option<(u64, u64)> {
-        match self {
-            Self::Kafka(kafka) => log_size(kafka.folder(), topic),
-            Self::Null(_) => None,
+        match &self.process {
+            Process::Kafka(kafka) => log_size(kafka.folder(), topic),
+            Process::Null(_) => None,
         }
     }
 }
@@ -84,10 +177,11 @@ pub struct Null {
 }
 
 impl Null {
-    fn start(sink: bool) -> Result<Self, Fault> {
+    fn start(sink: bool, tls: bool) -> Result<Self, Fault> {
         let program = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut process = Command::new(program)
             .args(["serve", if sink { "sink" } else { "log" }])
+            .args(tls.then_some("tls"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -115,9 +209,18 @@ impl Drop for Null {
 }
 
 /// Is the broker until nobody holds the other end of stdin.
-pub fn serve(sink: bool) -> ExitCode {
-    let config = Config::new().brokers(1).check_records(false).discard(sink);
-    let server = match Server::start(Cluster::new(config)) {
+pub fn serve(words: &[String]) -> ExitCode {
+    let has = |word: &str| words.iter().any(|w| w == word);
+    let config = Config::new()
+        .brokers(1)
+        .check_records(false)
+        .discard(has("sink"));
+    let cluster = Cluster::new(config);
+    let server = match has("tls") {
+        true => Server::start_tls(cluster, Tls::new()),
+        false => Server::start(cluster),
+    };
+    let server = match server {
         Ok(server) => server,
         Err(error) => {
             eprintln!("{error}");

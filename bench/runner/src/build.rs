@@ -28,20 +28,20 @@ fn bench_folder() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Builds what these clients need, each program once.
-pub fn all(clients: &[&Client]) -> Result<(), Fault> {
+/// Builds what these clients need, each program once; with TLS, if it is wanted and theirs is optional.
+pub fn all(clients: &[&Client], tls: bool) -> Result<(), Fault> {
     let mut done: Vec<Program> = Vec::new();
     for client in clients {
         if !done.contains(&client.program) {
             eprintln!("building {:?}", client.program);
-            build(client.program)?;
+            build(client.program, tls)?;
             done.push(client.program);
         }
     }
     Ok(())
 }
 
-fn build(program: Program) -> Result<(), Fault> {
+fn build(program: Program, tls: bool) -> Result<(), Fault> {
     match program {
         Program::Cargo(package) => {
             let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -57,6 +57,9 @@ fn build(program: Program) -> Result<(), Fault> {
                 ])
                 .arg(target_folder())
                 .current_dir(bench_folder());
+            if tls && package == "bench-rdkafka" {
+                command.args(["--features", "tls"]);
+            }
             run(&mut command)
         }
         Program::Go(name) => {

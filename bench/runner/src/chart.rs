@@ -29,12 +29,7 @@ pub fn draw(options: &Options) -> Result<(), Fault> {
             .workloads
             .iter()
             .any(|w| w.name == part.workload.name);
-        let on = if part.target == "null" {
-            options.on_null
-        } else {
-            options.on_kafka
-        };
-        is_chosen && on
+        is_chosen && options.targets.iter().any(|t| t.name() == part.target)
     };
     let is_shown = |client: &Client| options.clients.iter().any(|c| c.name == client.name);
     let mut parts = parts(&rows);

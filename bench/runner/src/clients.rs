@@ -31,6 +31,8 @@ pub struct Client {
     pub is_ours: bool,
     /// Whether it is only there to write.
     pub only_writes: bool,
+    /// Whether its program takes `--ca`.
+    pub has_tls: bool,
 }
 
 const OURS: Client = Client {
@@ -42,6 +44,7 @@ const OURS: Client = Client {
     idempotent: true,
     is_ours: true,
     only_writes: false,
+    has_tls: true,
 };
 
 const OURS_BATCH: Client = Client {
@@ -52,6 +55,7 @@ const OURS_BATCH: Client = Client {
 
 const PEER: Client = Client {
     is_ours: false,
+    has_tls: false,
     ..OURS
 };
 
@@ -123,12 +127,14 @@ pub const CLIENTS: &[Client] = &[
         name: "rdkafka",
         program: Program::Cargo("bench-rdkafka"),
         args: &["--runtime", "callback"],
+        has_tls: true,
         ..PEER
     },
     Client {
         name: "rdkafka-future",
         program: Program::Cargo("bench-rdkafka"),
         args: &["--runtime", "future"],
+        has_tls: true,
         only_writes: true,
         ..PEER
     },

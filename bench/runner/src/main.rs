@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --manifest-path bench/Cargo.toml -- run [--clients tokio,rdkafka] [--workloads P1,C1]
-//!     [--rounds 3] [--target kafka|null|both] [--scale 1.0] [--label NAME]
+//!     [--rounds 3] [--target kafka,kafka-tls,null,null-tls] [--scale 1.0] [--label NAME]
 //! ... -- table [--label NAME]               # again, from the results that are kept
 //! ... -- chart [--label NAME] --svg FILE
 //! ... -- build [--clients ...]              # without running
@@ -34,13 +34,13 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let command = words.next().unwrap_or_default();
     if command == "serve" {
-        return broker::serve(words.next().as_deref() == Some("sink"));
+        return broker::serve(&words.collect::<Vec<_>>());
     }
     let outcome = Options::parse(words).and_then(|options| match command.as_str() {
         "run" => measure::run(&options),
         "table" => table::print(&options),
         "chart" => chart::draw(&options),
-        "build" => build::all(&options.clients),
+        "build" => build::all(&options.clients, options.has_tls()),
         "list" => {
             clients::list();
             Ok(())

@@ -13,7 +13,7 @@ use bench_contract::{Pool, digest, touch};
 use crate::{
     Fault,
     admin::Admin,
-    broker::Broker,
+    broker::{Broker, Target, start_kafka},
     build,
     clients::Client,
     machine,
@@ -41,40 +41,51 @@ impl Place {
 
 /// The places that the chosen workloads need.
 struct Places {
-    kafka: Option<Place>,
-    sink: Option<Place>,
-    log: Option<Place>,
+    kafka: Vec<Place>,
+    sinks: Vec<Place>,
+    logs: Vec<Place>,
 }
 
 impl Places {
     fn start(options: &Options) -> Result<Self, Fault> {
-        let null = |mode| {
+        let (mut kafka, mut sinks, mut logs) = (Vec::new(), Vec::new(), Vec::new());
+        let on_null = |mode| {
             let of_mode = |w: &&Workload| w.on_null && w.mode == mode;
-            options.on_null && options.workloads.iter().copied().any(|w| of_mode(&w))
+            options.workloads.iter().copied().any(|w| of_mode(&w))
         };
-        let place = |wanted: bool, broker: fn() -> Result<Broker, Fault>| match wanted {
-            true => broker().and_then(Place::new).map(Some),
-            false => Ok(None),
-        };
-        Ok(Self {
-            kafka: place(options.on_kafka, Broker::kafka)?,
-            sink: place(null(Mode::Produce), || Broker::null(true))?,
-            log: place(null(Mode::Consume), || Broker::null(false))?,
-        })
+        let (on_kafka, null): (Vec<Target>, Vec<_>) =
+            options.targets.iter().partition(|target| target.is_kafka);
+        if !on_kafka.is_empty() {
+            let running = start_kafka(options.has_tls())?;
+            for target in on_kafka {
+                kafka.push(Place::new(Broker::kafka(&running, target.tls))?);
+            }
+        }
+        for Target { tls, .. } in null {
+            if on_null(Mode::Produce) {
+                sinks.push(Place::new(Broker::null(true, tls)?)?);
+            }
+            if on_null(Mode::Consume) {
+                logs.push(Place::new(Broker::null(false, tls)?)?);
+            }
+        }
+        Ok(Self { kafka, sinks, logs })
     }
 
     /// Where a workload is run.
     fn of(&self, workload: &Workload) -> impl Iterator<Item = &Place> {
         let null = match workload.mode {
-            Mode::Consume => self.log.as_ref(),
-            _ => self.sink.as_ref(),
+            Mode::Consume => &self.logs,
+            _ => &self.sinks,
         };
-        self.kafka.iter().chain(null.filter(|_| workload.on_null))
+        self.kafka
+            .iter()
+            .chain(null.iter().filter(|_| workload.on_null))
     }
 }
 
 pub fn run(options: &Options) -> Result<(), Fault> {
-    build::all(&options.clients)?;
+    build::all(&options.clients, options.has_tls())?;
     let places = Places::start(options)?;
     let label = options.label.clone().unwrap_or_else(machine::time);
     let machine = machine::describe();
@@ -98,7 +109,9 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     for round in 1..=options.rounds {
         for workload in &options.workloads {
             for place in places.of(workload) {
-                for client in options.clients.iter().filter(|c| c.does(workload)) {
+                let tls = place.broker.target().tls;
+                let able = |c: &&&Client| c.does(workload) && (c.has_tls || !tls);
+                for client in options.clients.iter().filter(able) {
                     let mut row = measure(place, client, workload, options.scale)?;
                     row.label = label.clone();
                     row.machine = machine.clone();
@@ -112,6 +125,7 @@ pub fn run(options: &Options) -> Result<(), Fault> {
         label: Some(label),
         clients: options.clients.clone(),
         workloads: options.workloads.clone(),
+        targets: options.targets.clone(),
         svg: None,
         results: options.results.clone(),
         ..*options
@@ -176,6 +190,11 @@ fn run_program(
         fault: Some(what),
         ..Row::default()
     };
+    match place.broker.ca() {
+        Ok(None) => {}
+        Ok(Some(ca)) => drop(command.arg("--ca").arg(ca)),
+        Err(fault) => return failed(fault),
+    }
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return failed(format!("{command:?}: {error}")),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     Fault,
+    broker::Target,
     build::target_folder,
     clients::{CLIENTS, Client},
     workloads::{WORKLOADS, Workload},
@@ -13,8 +14,7 @@ pub struct Options {
     pub clients: Vec<&'static Client>,
     pub workloads: Vec<&'static Workload>,
     pub rounds: usize,
-    pub on_kafka: bool,
-    pub on_null: bool,
+    pub targets: Vec<Target>,
     /// Of the messages of each workload of many.
     pub scale: f64,
     pub label: Option<String>,
@@ -28,8 +28,7 @@ impl Options {
             clients: CLIENTS.iter().collect(),
             workloads: WORKLOADS.iter().collect(),
             rounds: 3,
-            on_kafka: true,
-            on_null: true,
+            targets: vec![Target::KAFKA, Target::NULL],
             scale: 1.0,
             label: None,
             svg: None,
@@ -52,15 +51,25 @@ impl Options {
                 "--label" => options.label = Some(value),
                 "--svg" => options.svg = Some(value.into()),
                 "--results" => options.results = value.into(),
-                "--target" => {
-                    options.on_kafka = value != "null";
-                    options.on_null = value != "kafka";
-                }
+                "--target" if value == "both" => {}
+                "--target" => options.targets = chosen_targets(&value)?,
                 _ => return Err(format!("no option {name}")),
             }
         }
         Ok(options)
     }
+
+    /// Whether any target is to be reached by TLS.
+    pub fn has_tls(&self) -> bool {
+        self.targets.iter().any(|target| target.tls)
+    }
+}
+
+fn chosen_targets(names: &str) -> Result<Vec<Target>, Fault> {
+    let find = |name: &str| Target::ALL.into_iter().find(|target| target.name() == name);
+    let each = names.split(',');
+    each.map(|name| find(name).ok_or_else(|| format!("no {name}")))
+        .collect()
 }
 
 fn chosen<T>(

@@ -59,15 +59,27 @@ fn report(client: &'static str, messages: u64, errors: u64, extra: Value) -> Rep
     }
 }
 
+/// The broker, and how to get there.
+fn common_config(args: &Args) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &args.bootstrap);
+    if let Some(ca) = &args.ca {
+        // certificate and host name are verified by default
+        config
+            .set("security.protocol", "ssl")
+            .set("ssl.ca.location", ca.display().to_string());
+    }
+    config
+}
+
 fn producer_config(args: &Args, linger: Duration) -> ClientConfig {
     let codec = match args.codec {
         Codec::None => "none",
         Codec::Lz4 => "lz4",
         Codec::Zstd => "zstd",
     };
-    let mut config = ClientConfig::new();
+    let mut config = common_config(args);
     config
-        .set("bootstrap.servers", &args.bootstrap)
         .set("acks", "all")
         .set("enable.idempotence", args.idempotent.to_string())
         .set("linger.ms", linger.as_millis().to_string())
@@ -81,9 +93,8 @@ fn producer_config(args: &Args, linger: Duration) -> ClientConfig {
 }
 
 fn consumer(args: &Args) -> BaseConsumer {
-    let mut config = ClientConfig::new();
+    let mut config = common_config(args);
     config
-        .set("bootstrap.servers", &args.bootstrap)
         // it wants one even where it joins none
         .set("group.id", "none")
         // off by default; all but kafka-go check them
