@@ -692,7 +692,6 @@ fn settings_of_a_connection_that_cannot_be_name_their_field() {
 on_each! {
     faults_over_sockets: tokio tokio_current_thread async_std smol executor;
     pipelined_calls_get_their_own_answers: tokio tokio_current_thread async_std smol executor;
-    a_thousand_tasks_share_a_connection: tokio tokio_current_thread async_std smol executor;
 }
 
 /// What a broker may do instead of answering, and what that is to a caller.
@@ -809,9 +808,6 @@ fn pipelined_calls_get_their_own_answers(runtime: Runtime) {
     host.shut_down();
 }
 
-/// Calls that each task makes, one after the other.
-const TURNS: u32 = 20;
-
 /// Asks for one of ten topics, which have one to ten partitions.
 fn question(caller: usize) -> (usize, MetadataRequest) {
     use kafka_client_tokio::api::metadata::MetadataRequestTopic;
@@ -830,57 +826,6 @@ fn with_ten_topics() -> Server {
         server.cluster().create_topic(&format!("t{n}"), n);
     }
     server
-}
-
-/// CN-25: nobody gets another's answer, and everybody gets theirs. That nobody starves is shown in the simulator.
-fn a_thousand_tasks_share_a_connection(runtime: Runtime) {
-    const TASKS: usize = 1000;
-    let host = Host::start(runtime);
-    let server = with_ten_topics();
-    let (dialer, address) = (host.dialer(), server.bootstrap());
-    host.run(async move {
-        let conn = Arc::new(dialer.dial(&address).await.expect("a broker"));
-        let (done, all) = smol::channel::bounded(TASKS);
-        for task in 0..TASKS {
-            let (conn, done) = (conn.clone(), done.clone());
-            let work = async move {
-                for _ in 0..TURNS {
-                    let (partitions, request) = question(task);
-                    let response = conn.request(request).await.expect("an answer");
-                    assert_eq!(response.topics[0].partitions.len(), partitions);
-                }
-                let _ = done.send(()).await;
-            };
-            dialer.spawn(work).detach();
-        }
-        drop(done);
-        for _ in 0..TASKS {
-            all.recv().await.expect("no task panicked");
-        }
-    });
-    host.shut_down();
-}
-
-/// CN-25: the same with threads.
-#[test]
-fn sixty_four_threads_share_a_connection() {
-    const THREADS: usize = 64;
-    let server = with_ten_topics();
-    let conn = kafka_client_blocking::dial(&server.bootstrap()).expect("a broker");
-    let begin = std::sync::Barrier::new(THREADS);
-    std::thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let (conn, begin) = (&conn, &begin);
-            scope.spawn(move || {
-                begin.wait();
-                for _ in 0..TURNS {
-                    let (partitions, request) = question(thread);
-                    let response = conn.request(request).expect("an answer");
-                    assert_eq!(response.topics[0].partitions.len(), partitions);
-                }
-            });
-        }
-    });
 }
 
 /// CN-25: one thread has a thousand requests in flight, and asks for the last answer first.
