@@ -692,6 +692,7 @@ fn settings_of_a_connection_that_cannot_be_name_their_field() {
 on_each! {
     faults_over_sockets: tokio tokio_current_thread async_std smol executor;
     pipelined_calls_get_their_own_answers: tokio tokio_current_thread async_std smol executor;
+    a_quota_holds_up_one_connection: tokio tokio_current_thread async_std smol executor;
 }
 
 /// What a broker may do instead of answering, and what that is to a caller.
@@ -857,4 +858,31 @@ fn one_thread_has_many_requests_in_flight() {
     let refused = conn.send_at(i16::MAX, MetadataRequest::default());
     let error = refused.wait().expect_err("no such version");
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+/// Fault 35, KIP-219: the next request waits for the end of a pause, and another connection does not.
+fn a_quota_holds_up_one_connection(runtime: Runtime) {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let host = Host::start(runtime);
+    let server = with_ten_topics();
+    server.cluster().set_throttle(ApiKey::Metadata, PAUSE);
+    let (dialer, address) = (host.dialer(), server.bootstrap());
+    host.run(async move {
+        let conn = dialer.dial(&address).await.expect("a broker");
+        let other = dialer
+            .dial_leader(&address, "t1", 0)
+            .await
+            .expect("a broker");
+        let (_, first) = question(0);
+        conn.request(first).await.expect("answered at once");
+        let begun = Instant::now();
+        let (_, second) = question(1);
+        let late = conn.request(second);
+        other.last_offset().await.expect("an answer");
+        late.await.expect("answered after the pause");
+        // the pause began a little before its answer was looked at
+        let took = begun.elapsed();
+        assert!(took >= PAUSE * 3 / 5, "{took:?}");
+    });
+    host.shut_down();
 }

@@ -20,6 +20,8 @@ mod reading;
 mod shrinking;
 #[path = "simulation/stories.rs"]
 mod stories;
+#[path = "simulation/upgrading.rs"]
+mod upgrading;
 #[path = "simulation/watching.rs"]
 mod watching;
 

@@ -27,7 +27,7 @@ pub struct Config {
     pub(super) log_limit: Option<u64>,
     pub(super) sasl: Option<Sasl>,
     /// What brokers announce and how they behave where it depends on that.
-    release: Release,
+    pub(super) release: Release,
     /// What differs from the release; `None` is not announced at all.
     versions: BTreeMap<ApiKey, Option<RangeInclusive<i16>>>,
 }
@@ -164,32 +164,31 @@ impl Config {
         self
     }
 
-    /// The versions that ApiVersions lists for `api`.
-    pub(super) fn announced(&self, api: ApiKey) -> Option<RangeInclusive<i16>> {
+    /// The versions that ApiVersions of a broker of `release` lists for `api`.
+    pub(super) fn announced(&self, release: Release, api: ApiKey) -> Option<RangeInclusive<i16>> {
         match self.versions.get(&api) {
             Some(versions) => versions.clone(),
-            None => self
-                .release
+            None => release
                 .announces()
                 .find(|(key, _)| *key == api)
                 .and_then(|(_, versions)| versions),
         }
     }
 
-    /// Whether a request of this version gets an answer.
-    pub(super) fn serves(&self, api: ApiKey, version: i16) -> bool {
+    /// Whether a broker of `release` answers a request of this version.
+    pub(super) fn serves(&self, release: Release, api: ApiKey, version: i16) -> bool {
         let within =
             |range: Option<RangeInclusive<i16>>| range.is_some_and(|r| r.contains(&version));
-        within(self.announced(api))
+        within(self.announced(release, api))
             && within(api::implemented(api))
-            && !self.only_claims(api, version)
+            && !self.only_claims(release, api, version)
     }
 
     /// Brokers of 4.x announce Produce from 0 and refuse it below 3: librdkafka would not talk to them otherwise
     /// (KAFKA-18659, `ApiKeys.PRODUCE_API_VERSIONS_RESPONSE_MIN_VERSION`).
-    fn only_claims(&self, api: ApiKey, version: i16) -> bool {
+    fn only_claims(&self, release: Release, api: ApiKey, version: i16) -> bool {
         let set = self.versions.contains_key(&api);
-        api == ApiKey::Produce && version < 3 && self.release >= Release::V4_0 && !set
+        api == ApiKey::Produce && version < 3 && release >= Release::V4_0 && !set
     }
 
     pub(super) fn replication_factor(&self) -> i16 {

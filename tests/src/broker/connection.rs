@@ -249,11 +249,16 @@ impl Cluster {
             };
         }
         let broker = open.broker;
-        match Request::decode(frame, connection, broker, &self.config) {
+        match Request::decode(
+            frame,
+            connection,
+            (broker, self.release_of(broker)),
+            &self.config,
+        ) {
             Ok(request) if !self.admits(&request) => self.close(connection),
             Ok(request) => self.begin(request),
             Err(Refused::ApiVersions { correlation_id }) => {
-                let response = AnyResponse::ApiVersions(self.api_versions_unknown());
+                let response = AnyResponse::ApiVersions(self.api_versions_unknown(broker));
                 let frame = encode(ApiKey::ApiVersions, 0, correlation_id, &response);
                 self.responses.push_back((connection, frame));
             }

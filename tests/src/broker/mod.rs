@@ -109,6 +109,8 @@ struct Broker {
     port: u16,
     running: bool,
     rack: Option<String>,
+    /// Where it differs from the cluster's.
+    release: Option<Release>,
     sessions: Sessions,
 }
 
@@ -128,6 +130,7 @@ impl Cluster {
                     port,
                     running: true,
                     rack: None,
+                    release: None,
                     sessions: Sessions::default(),
                 },
             )
@@ -226,6 +229,13 @@ impl Cluster {
         let broker = self.broker_mut(broker);
         broker.host = host.to_owned();
         broker.port = port;
+    }
+
+    /// Makes one broker of another release than the rest, as in a rolling upgrade: stop it first, since connections that
+    /// know the old one would go on by it.
+    #[track_caller]
+    pub fn set_release(&mut self, broker: i32, release: Release) {
+        self.broker_mut(broker).release = Some(release);
     }
 
     /// Sets what the clocks of all brokers read now, in Unix ms; they run on with the time that comes in. It is what records
@@ -641,6 +651,10 @@ impl Cluster {
         self.now = self.now.max(Some(now));
         self.clock.run(now);
         self.topics.expire(self.clock.unix_ms(self.now));
+    }
+
+    fn release_of(&self, broker: i32) -> Release {
+        self.broker(broker).release.unwrap_or(self.config.release)
     }
 
     #[track_caller]

@@ -6,7 +6,7 @@ use kafka_proto::{
     wire::{DecodeError, Reader, Wire, Writer},
 };
 
-use super::{ConnId, config::Config, sessions::Turn};
+use super::{ConnId, Release, config::Config, sessions::Turn};
 
 /// A request as a broker sees it: what [`Rule`](super::Rule)s match.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Request {
     pub(super) fn decode(
         frame: &Bytes,
         connection: ConnId,
-        broker: i32,
+        (broker, release): (i32, Release),
         config: &Config,
     ) -> Result<Self, Refused> {
         let [k0, k1, v0, v1, c0, c1, c2, c3, ..] = **frame else {
@@ -59,9 +59,9 @@ impl Request {
         };
         let api = ApiKey::try_from(i16::from_be_bytes([k0, k1])).map_err(|_| Refused::Close)?;
         let version = i16::from_be_bytes([v0, v1]);
-        if !config.serves(api, version) {
+        if !config.serves(release, api, version) {
             let correlation_id = i32::from_be_bytes([c0, c1, c2, c3]);
-            return match api == ApiKey::ApiVersions && config.announced(api).is_some() {
+            return match api == ApiKey::ApiVersions && config.announced(release, api).is_some() {
                 true => Err(Refused::ApiVersions { correlation_id }),
                 false => Err(Refused::Close),
             };

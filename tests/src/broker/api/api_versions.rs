@@ -32,21 +32,24 @@ impl Cluster {
         ApiVersionsResponse::build(|r| {
             r.api_keys = ApiKey::ALL
                 .iter()
-                .filter_map(|api| self.announcement(*api))
+                .filter_map(|api| self.announcement(request.broker, *api))
                 .collect();
         })
     }
 
     /// The answer to a version that this broker does not know.
-    pub(in super::super) fn api_versions_unknown(&self) -> ApiVersionsResponse {
+    pub(in super::super) fn api_versions_unknown(&self, broker: i32) -> ApiVersionsResponse {
         ApiVersionsResponse::build(|r| {
             r.error_code = ErrorCode::UNSUPPORTED_VERSION.code();
-            r.api_keys = self.announcement(ApiKey::ApiVersions).into_iter().collect();
+            r.api_keys = self
+                .announcement(broker, ApiKey::ApiVersions)
+                .into_iter()
+                .collect();
         })
     }
 
-    fn announcement(&self, api: ApiKey) -> Option<ApiVersion> {
-        let versions = self.config.announced(api)?;
+    fn announcement(&self, broker: i32, api: ApiKey) -> Option<ApiVersion> {
+        let versions = self.config.announced(self.release_of(broker), api)?;
         Some(ApiVersion::build(|v| {
             v.api_key = api as i16;
             v.min_version = *versions.start();
