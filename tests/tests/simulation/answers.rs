@@ -150,7 +150,7 @@ fn any_bytes_in_the_place_of_an_answer_are_survived() {
         });
         met += usize::from(exchange(fault, api, skip, seed));
     }
-    assert!(met > 100, "only {met} answers were mangled");
+    assert!(met > 50, "only {met} answers were mangled");
 }
 
 /// Fault 58: the answer comes a second after its time-out, when the question has been asked again elsewhere.
