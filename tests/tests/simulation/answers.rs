@@ -120,7 +120,7 @@ fn an_answer_that_cannot_be_costs_a_connection_and_nothing_else() {
 #[test]
 fn any_bytes_in_the_place_of_an_answer_are_survived() {
     let mut met = 0;
-    for seed in 0..300 {
+    for seed in 0..400 {
         let mut chance = Chance::new(seed, "bytes");
         let api = *chance.pick(&ASKED);
         let skip = chance.below(2) as u64;
@@ -150,7 +150,7 @@ fn any_bytes_in_the_place_of_an_answer_are_survived() {
         });
         met += usize::from(exchange(fault, api, skip, seed));
     }
-    assert!(met > 50, "only {met} answers were mangled");
+    assert!(met > 100, "only {met} answers were mangled");
 }
 
 /// Fault 58: the answer comes a second after its time-out, when the question has been asked again elsewhere.
