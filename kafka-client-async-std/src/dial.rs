@@ -1,29 +1,19 @@
 //! Connecting.
 
-use std::{future::Future, io, pin::Pin, sync::Arc, time::Instant};
+use std::{future::Future, io, pin::Pin, time::Instant};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use kafka_proto::{
     client::{Client, Clock, Conn, Connector, Seed},
-    config::{Address, Config},
+    config::Config,
     error::Error,
 };
 
 use crate::{
     clock::SystemClock,
-    drive,
-    open::{AsyncIo, Opener, OwnStream},
+    open::{AsyncIo, Opener, Own},
     spawn::Spawner,
 };
-
-/// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
-///
-/// # Errors
-///
-/// As [`Dialer::connect`].
-pub async fn connect(brokers: &str) -> Result<Client, Error> {
-    Dialer::new().connect(brokers).await
-}
 
 kafka_proto::dial_functions!([async] [.await]);
 
@@ -55,7 +45,7 @@ impl Dialer {
 
     kafka_proto::dialer_settings!();
 
-    kafka_proto::dialer_resolver!("kafka_client_async_std");
+    kafka_proto::dialer_of_runtime!("kafka_client_async_std");
 
     /// Opens streams by a function of your own, from host and port, instead of lookup and TCP: through a proxy, by another
     /// resolver, or to a cluster in memory. The settings of sockets and lookups are then yours.
@@ -85,13 +75,13 @@ impl Dialer {
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        self.opener.connector = Some(Connector::new(open, |stream| Box::pin(stream) as OwnStream));
+        self.opener.connector = Some(Connector::new(open, |stream| Box::pin(stream) as Own));
         self
     }
 
     /// Runs the connections on an executor of yours. Default: async-std or smol, by the features of this crate.
     ///
-    /// `spawn` is called from any thread, once for a client and three times for each connection that carries records. A
+    /// `spawn` is called from any thread, once for a client and once for each connection that carries records. A
     /// task that it drops ends the connection, or the client, with an error that says so. The client's control and the
     /// connections that keep it known to its brokers have a thread of their own, so that the executor may be blocked.
     ///
@@ -115,109 +105,15 @@ impl Dialer {
         }
     }
 
-    /// Connects to the cluster that these brokers belong to, and waits until one of them has described it.
-    ///
-    /// Tries them in turn, each within [`Dialer::timeout`].
-    ///
-    /// # Errors
-    ///
-    /// The list is no list of addresses, nothing runs the connections, or no broker answered: the message has the reason
-    /// of each.
-    pub async fn connect(&self, brokers: &str) -> Result<Client, Error> {
-        let client = self.start(brokers)?;
-        client.ready().await?;
-        Ok(client)
-    }
-
-    /// A client that connects when it is first needed: for services that start before their broker.
-    ///
-    /// # Errors
-    ///
-    /// The list is no list of addresses, or nothing runs the connections.
-    pub fn connect_lazy(&self, brokers: &str) -> Result<Client, Error> {
-        self.start(brokers)
-    }
-
     kafka_proto::dialer_connections!([async] [.await]);
-
-    /// A connection over a stream that is open already, for one partition.
-    ///
-    /// # Errors
-    ///
-    /// A setting that cannot be, or nothing runs the connection.
-    pub fn over(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Send + 'static,
-        topic: &str,
-        partition: i32,
-    ) -> Result<Conn, Error> {
-        let spawner = self.running()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (conn, outbound, inbound) = Conn::new(
-            self.config.clone(),
-            clock.clone(),
-            seed()?,
-            "a stream of the caller",
-            topic,
-            partition,
-        )?;
-        drive::drive_stream(Box::pin(stream), outbound, inbound, &spawner, clock);
-        Ok(conn)
-    }
-
-    fn start(&self, brokers: &str) -> Result<Client, Error> {
-        let spawner = self.running()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (client, control) = Client::new(
-            self.config.clone().brokers(brokers)?,
-            clock.clone(),
-            seed()?,
-        )?;
-        drive::start(control, spawner, clock, self.opener.clone())?;
-        Ok(client)
-    }
 
     fn dial_until(&self) -> Instant {
         self.config.setup_deadline(SystemClock.now().instant)
     }
 
-    /// A connection that is ready by `deadline`, greeting from a rung of the handshake's ladder.
-    async fn open_conn_at(
-        &self,
-        rung: usize,
-        address: &str,
-        topic: &str,
-        partition: i32,
-        deadline: Instant,
-    ) -> Result<Conn, Error> {
-        let address = Address::parse(address)?;
-        let spawner = self.running()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let peer = address.to_string();
-        let (conn, outbound, inbound) = Conn::greeting_from(
-            rung,
-            self.config.clone(),
-            clock.clone(),
-            seed()?,
-            &peer,
-            topic,
-            partition,
-        )?;
-        let stream = self
-            .opener
-            .open(&AsyncIo, &address, self.config.dialing(), deadline)
-            .await
-            .map_err(|error| Error::unreachable(&peer, error))?;
-        drive::drive(stream, outbound, inbound, &spawner, clock);
-        conn.ready_by(deadline).await?;
-        Ok(conn)
-    }
-
-    fn running(&self) -> Result<Spawner, Error> {
-        match &self.spawner {
-            Some(spawner) => Ok(spawner.clone()),
-            None => Spawner::of_runtime(),
-        }
+    fn runtime(&self) -> Result<AsyncIo, Error> {
+        let given = self.spawner.clone();
+        given.map_or_else(Spawner::of_runtime, Ok).map(AsyncIo)
     }
 }
 

@@ -1,8 +1,7 @@
 //! A Kafka client for async-std, smol and every other executor: pure Rust, no C compiler, no `unsafe`.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # async_io::block_on(async {
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //!
 //! use kafka_client_async_std::{Record, connect};
@@ -20,7 +19,6 @@
 //!
 //! client.close(Duration::from_secs(10)).await?;
 //! # Ok(())
-//! # })
 //! # }
 //! ```
 //!
@@ -50,8 +48,7 @@
 //! Settings for connecting, and for what is not worth a client.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # async_io::block_on(async {
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //!
 //! use kafka_client_async_std::Dialer;
@@ -62,7 +59,6 @@
 //! let lazy = dialer.connect_lazy("kafka-1:9092")?;
 //! # drop((client, lazy));
 //! # Ok(())
-//! # })
 //! # }
 //! ```
 //!
@@ -72,8 +68,7 @@
 //! the built-in cryptography needs.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # async_io::block_on(async {
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! # #[cfg(feature = "tls")]
 //! # {
 //! use kafka_client_async_std::{Dialer, Sasl, TlsConfig};
@@ -85,7 +80,6 @@
 //! # drop(client);
 //! # }
 //! # Ok(())
-//! # })
 //! # }
 //! ```
 //!
@@ -94,8 +88,7 @@
 //! The cluster: topics are created, any API is called, events are heard.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # async_io::block_on(async {
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use kafka_client_async_std::{TopicConfig, api::metadata::MetadataRequest, connect};
 //!
 //! let client = connect("localhost:9092").await?;
@@ -108,7 +101,6 @@
 //!     println!("{event:?}");
 //! }
 //! # Ok(())
-//! # })
 //! # }
 //! ```
 //!
@@ -117,8 +109,7 @@
 //! Calls that wait for the outcome, and calls that hand over and look later. A slice is accepted whole or not at all.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # async_io::block_on(async {
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use kafka_client_async_std::{Record, WriterConfig, connect};
 //!
 //! let client = connect("localhost:9092").await?;
@@ -131,7 +122,6 @@
 //!     println!("offset {:?}", written.offset);
 //! }
 //! # Ok(())
-//! # })
 //! # }
 //! ```
 //!
@@ -140,8 +130,7 @@
 //! Message by message, or by batches, which costs the least there is.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # async_io::block_on(async {
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use kafka_client_async_std::{ReaderConfig, StartOffset, connect};
 //!
 //! let client = connect("localhost:9092").await?;
@@ -159,7 +148,6 @@
 //! }
 //! # drop(handle);
 //! # Ok(())
-//! # })
 //! # }
 //! ```
 //!
@@ -168,8 +156,7 @@
 //! One connection to one broker: what the others are built from.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # async_io::block_on(async {
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use kafka_client_async_std::{Dialer, FetchLimits, Record, SeekFrom};
 //!
 //! let mut conn = Dialer::new().dial_leader("localhost:9092", "orders", 0).await?;
@@ -180,7 +167,6 @@
 //!     println!("{:?}", message?.value());
 //! }
 //! # Ok(())
-//! # })
 //! # }
 //! ```
 
@@ -195,28 +181,5 @@ pub use dial::{
     Dialer, connect, default_client_id, dial, dial_leader, dial_partition, lookup_leader,
     lookup_partition, lookup_partitions,
 };
-#[cfg(feature = "tls")]
 #[doc(inline)]
-pub use kafka_proto::config::TlsConfig;
-#[doc(inline)]
-pub use kafka_proto::{
-    api,
-    api::{api_versions::ApiVersion, list_groups::ListedGroup},
-    client::{
-        Batch, BatchMessages, Broker, Call, Client, ConfigEntry, Conn, ConnCloser, Event, Events,
-        FIRST_OFFSET, FetchLimits, LAST_OFFSET, Partition, PartitionOffsets, Reader, ReaderHandle,
-        Receipt, SeekFrom, TopicConfig, TopicResult, Writer,
-    },
-    config::{
-        Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, Sasl, StartOffset, WriterConfig,
-    },
-    error::{
-        ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
-        Written,
-    },
-    record::{
-        CodecError, Codecs, Compression, CompressionCodec, Header, Message, Record, RecordView,
-    },
-    sasl, stats,
-    stats::{DurationStats, ReaderStats, SummaryStats, WriterStats},
-};
+pub use kafka_proto::shared::{everywhere::*, handles::*};

@@ -16,22 +16,22 @@ use kafka_proto::{
 };
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-/// How this adapter opens streams.
-pub(crate) type Opener = client::Opener<OwnStream>;
+use crate::spawn::Spawner;
 
-/// What it has opened.
-pub(crate) type Opened = client::Opened<Async<TcpStream>, OwnStream>;
+/// How this adapter opens streams.
+pub(crate) type Opener = client::Opener<Own>;
 
 /// A stream that the user's function made.
-pub(crate) type OwnStream = Pin<Box<dyn Duplex>>;
+pub(crate) type Own = Pin<Box<dyn Duplex>>;
 
 /// Both directions, as one trait object needs them.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Send> Duplex for S {}
 
-/// Sockets, names and timers for any executor.
-pub(crate) struct AsyncIo;
+/// Sockets, names and timers for any executor, and one that runs the tasks.
+#[derive(Clone)]
+pub(crate) struct AsyncIo(pub(crate) Spawner);
 
 impl Sockets for AsyncIo {
     type Stream = Async<TcpStream>;
@@ -102,8 +102,10 @@ mod tests {
         let silence = Duration::from_secs(77);
         let config = kafka_proto::config::Config::without_brokers();
         let told = config.clone().keep_alive(Some(silence)).no_delay(false);
+        let async_io = AsyncIo(Spawner::new(drop));
         for (config, kept, no_delay) in [(config, None, true), (told, Some(silence), false)] {
-            let stream = futures_lite::future::block_on(AsyncIo.connect(address, config.dialing()));
+            let connecting = async_io.connect(address, config.dialing());
+            let stream = futures_lite::future::block_on(connecting);
             let stream = stream.expect("connected");
             let socket = socket2::SockRef::from(stream.get_ref());
             assert_eq!(socket.keepalive().expect("an option"), kept.is_some());

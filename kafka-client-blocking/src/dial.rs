@@ -15,15 +15,6 @@ use kafka_proto::{
 
 use crate::{client::Client, clock::SystemClock, conn::Conn, io::Io, opening::Opener, threads};
 
-/// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
-///
-/// # Errors
-///
-/// As [`Dialer::connect`].
-pub fn connect(brokers: &str) -> Result<Client, Error> {
-    Dialer::new().connect(brokers)
-}
-
 kafka_proto::dial_functions!([] []);
 
 /// Settings for connecting.

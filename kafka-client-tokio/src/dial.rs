@@ -1,10 +1,10 @@
 //! Connecting.
 
-use std::{future::Future, io, sync::Arc, time::Instant};
+use std::{future::Future, io, time::Instant};
 
 use kafka_proto::{
     client::{Client, Clock, Conn, Connector, Seed},
-    config::{Address, Config},
+    config::Config,
     error::Error,
 };
 use tokio::{
@@ -14,21 +14,11 @@ use tokio::{
 
 use crate::{
     clock::TokioClock,
-    drive,
-    open::{Opener, OwnStream, Tokio},
+    open::{Opener, Own, Tokio},
 };
 
 const NO_RUNTIME: &str =
     "there is no tokio runtime here: call this from a task, or enter one with Runtime::enter";
-
-/// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as `Dialer::new().connect(brokers)`.
-///
-/// # Errors
-///
-/// As [`Dialer::connect`].
-pub async fn connect(brokers: &str) -> Result<Client, Error> {
-    Dialer::new().connect(brokers).await
-}
 
 kafka_proto::dial_functions!([async] [.await]);
 
@@ -58,7 +48,7 @@ impl Dialer {
 
     kafka_proto::dialer_settings!();
 
-    kafka_proto::dialer_resolver!("kafka_client_tokio");
+    kafka_proto::dialer_of_runtime!("kafka_client_tokio");
 
     /// Opens streams by a function of your own, from host and port, instead of lookup and TCP: through a proxy, by another
     /// resolver, or to a cluster in memory. The settings of sockets and lookups are then yours.
@@ -96,106 +86,19 @@ impl Dialer {
         F: Future<Output = io::Result<S>> + Send + 'static,
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        self.opener.connector = Some(Connector::new(open, |stream| Box::pin(stream) as OwnStream));
+        self.opener.connector = Some(Connector::new(open, |stream| Box::pin(stream) as Own));
         self
     }
 
-    /// Connects to the cluster that these brokers belong to, and waits until one of them has described it.
-    ///
-    /// Tries them in turn, each within [`Dialer::timeout`].
-    ///
-    /// # Errors
-    ///
-    /// The list is no list of addresses, there is no tokio runtime, or no broker answered: the message has the reason of
-    /// each.
-    pub async fn connect(&self, brokers: &str) -> Result<Client, Error> {
-        let client = self.start(brokers)?;
-        client.ready().await?;
-        Ok(client)
-    }
-
-    /// A client that connects when it is first needed: for services that start before their broker.
-    ///
-    /// # Errors
-    ///
-    /// The list is no list of addresses, or there is no tokio runtime.
-    pub fn connect_lazy(&self, brokers: &str) -> Result<Client, Error> {
-        self.start(brokers)
-    }
-
     kafka_proto::dialer_connections!([async] [.await]);
-
-    /// A connection over a stream that is open already, for one partition.
-    ///
-    /// # Errors
-    ///
-    /// A setting that cannot be, or there is no tokio runtime.
-    pub fn over(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Send + 'static,
-        topic: &str,
-        partition: i32,
-    ) -> Result<Conn, Error> {
-        Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let (conn, outbound, inbound) = Conn::new(
-            self.config.clone(),
-            clock.clone(),
-            seed()?,
-            "a stream of the caller",
-            topic,
-            partition,
-        )?;
-        drive::drive_stream(Box::pin(stream), outbound, inbound, clock);
-        Ok(conn)
-    }
-
-    fn start(&self, brokers: &str) -> Result<Client, Error> {
-        let runtime = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let (client, control) = Client::new(
-            self.config.clone().brokers(brokers)?,
-            clock.clone(),
-            seed()?,
-        )?;
-        drive::start(control, clock, self.opener.clone(), &runtime).map_err(Error::exhausted)?;
-        Ok(client)
-    }
 
     fn dial_until(&self) -> Instant {
         self.config.setup_deadline(TokioClock.now().instant)
     }
 
-    /// A connection that is ready by `deadline`, greeting from a rung of the handshake's ladder.
-    async fn open_conn_at(
-        &self,
-        rung: usize,
-        address: &str,
-        topic: &str,
-        partition: i32,
-        deadline: Instant,
-    ) -> Result<Conn, Error> {
-        let address = Address::parse(address)?;
-        Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock);
-        let peer = address.to_string();
-        let (conn, outbound, inbound) = Conn::greeting_from(
-            rung,
-            self.config.clone(),
-            clock.clone(),
-            seed()?,
-            &peer,
-            topic,
-            partition,
-        )?;
-        let stream = self
-            .opener
-            .open(&Tokio, &address, self.config.dialing(), deadline)
-            .await
-            .map_err(|error| Error::unreachable(&peer, error))?;
-        drive::drive(stream, outbound, inbound, clock);
-        conn.ready_by(deadline).await?;
-        Ok(conn)
+    fn runtime(&self) -> Result<Tokio, Error> {
+        let current = Handle::try_current().map_err(|_| Error::no_runtime(NO_RUNTIME))?;
+        Ok(Tokio(current))
     }
 }
 

@@ -173,31 +173,8 @@ pub use dial::{
     Dialer, connect, default_client_id, dial, dial_leader, dial_partition, lookup_leader,
     lookup_partition, lookup_partitions,
 };
-#[cfg(feature = "tls")]
 #[doc(inline)]
-pub use kafka_proto::config::TlsConfig;
-#[doc(inline)]
-pub use kafka_proto::{
-    api,
-    api::{api_versions::ApiVersion, list_groups::ListedGroup},
-    client::{
-        Batch, BatchMessages, Broker, Call, Client, ConfigEntry, Conn, ConnCloser, Event, Events,
-        FIRST_OFFSET, FetchLimits, LAST_OFFSET, Partition, PartitionOffsets, Reader, ReaderHandle,
-        Receipt, SeekFrom, TopicConfig, TopicResult, Writer,
-    },
-    config::{
-        Acks, Address, Balancer, Config, OffsetReset, ReaderConfig, Sasl, StartOffset, WriterConfig,
-    },
-    error::{
-        ConfigError, Error, ErrorCode, ErrorKind, Fault, Outcome, Scope, Undelivered, WriteError,
-        Written,
-    },
-    record::{
-        CodecError, Codecs, Compression, CompressionCodec, Header, Message, Record, RecordView,
-    },
-    sasl, stats,
-    stats::{DurationStats, ReaderStats, SummaryStats, WriterStats},
-};
+pub use kafka_proto::shared::{everywhere::*, handles::*};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

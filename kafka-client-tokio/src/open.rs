@@ -10,24 +10,23 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpSocket, TcpStream, lookup_host},
+    runtime::Handle,
 };
 
 /// How this adapter opens streams.
-pub(crate) type Opener = client::Opener<OwnStream>;
-
-/// What it has opened.
-pub(crate) type Opened = client::Opened<TcpStream, OwnStream>;
+pub(crate) type Opener = client::Opener<Own>;
 
 /// A stream that the user's function made.
-pub(crate) type OwnStream = Pin<Box<dyn Duplex>>;
+pub(crate) type Own = Pin<Box<dyn Duplex>>;
 
 /// Both directions, as one trait object needs them.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Send> Duplex for S {}
 
-/// The sockets, names and timers of the runtime.
-pub(crate) struct Tokio;
+/// A runtime of tokio: its sockets, names, timers and tasks.
+#[derive(Clone)]
+pub(crate) struct Tokio(pub(crate) Handle);
 
 impl Sockets for Tokio {
     type Stream = TcpStream;
@@ -80,7 +79,8 @@ mod tests {
                 .enable_all()
                 .build()
                 .expect("a runtime");
-            let stream = runtime.block_on(Tokio.connect(address, config.dialing()));
+            let tokio = Tokio(runtime.handle().clone());
+            let stream = runtime.block_on(tokio.connect(address, config.dialing()));
             let stream = stream.expect("connected");
             let socket = SockRef::from(&stream);
             assert_eq!(socket.keepalive().expect("an option"), kept.is_some());

@@ -48,5 +48,7 @@ mod machine;
 pub mod partition;
 pub mod record;
 pub mod sasl;
+#[doc(hidden)]
+pub mod shared;
 pub mod stats;
 pub mod wire;

@@ -156,7 +156,7 @@ pub enum Opened<T, S> {
 /// What a runtime has for making connections.
 pub trait Sockets: Sync {
     /// A connected socket.
-    type Stream: Send;
+    type Stream: Send + 'static;
 
     /// The time, by the clock that [`sleep_until`](Self::sleep_until) goes by.
     fn now(&self) -> Instant;
@@ -403,40 +403,4 @@ impl Failures {
 fn listed(failures: &[(SocketAddr, io::Error)]) -> String {
     let each: Vec<_> = failures.iter().map(|(a, e)| format!("{a}: {e}")).collect();
     each.join("; ")
-}
-
-/// A method of the dialers of async adapters, which keep an [`Opener`] in `opener`; `$name` is the crate's.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! dialer_resolver {
-    ($name:literal) => {
-        /// Looks hosts up by a function of your own, instead of the system's lookup: by service discovery, for example. It
-        /// returns `ip`, `ip:port` or `[ip]:port`, the best first.
-        ///
-        /// The port of the address that is dialled wins; one that was found is taken where that address has none. Hosts that are
-        /// IP addresses are not looked up. TLS goes by the name that is dialled, whatever it resolves to. A lookup has the
-        /// time that [`timeout`](Self::timeout) leaves; one that is dropped before its end is to leave nothing behind.
-        ///
-        /// ```
-        #[doc = concat!("use ", $name, "::Dialer;")]
-        ///
-        /// let dialer = Dialer::new().resolver(|host| async move {
-        ///     match host.as_str() {
-        ///         "kafka.service" => Ok(vec!["10.0.0.7:9092".to_owned(), "10.0.0.8:9092".to_owned()]),
-        ///         _ => Err(std::io::Error::other(format!("{host} is not registered"))),
-        ///     }
-        /// });
-        /// # drop(dialer);
-        /// ```
-        ///
-        /// Source: acceptance TY-11, DI-08, 2.2.
-        #[doc(alias = "LookupHost")]
-        pub fn resolver<F>(mut self, lookup: impl Fn(String) -> F + Send + Sync + 'static) -> Self
-        where
-            F: ::std::future::Future<Output = ::std::io::Result<Vec<String>>> + Send + 'static,
-        {
-            self.opener.resolver = Some($crate::client::Resolver::new(lookup));
-            self
-        }
-    };
 }

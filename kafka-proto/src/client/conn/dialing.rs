@@ -177,6 +177,16 @@ macro_rules! dial_functions {
             ::std::format!("{}@{} ({crate_name})", known(program), known(host))
         }
 
+        /// Connects to the cluster that these brokers belong to, `"a:9092,b:9092"`: the same as
+        /// `Dialer::new().connect(brokers)`.
+        ///
+        /// # Errors
+        ///
+        /// As [`Dialer::connect`].
+        pub $($async)? fn connect(brokers: &str) -> Result<Client, $crate::error::Error> {
+            Dialer::new().connect(brokers) $($await)*
+        }
+
         /// Connects to one broker: the same as `Dialer::new().dial(address)`.
         ///
         /// # Errors
