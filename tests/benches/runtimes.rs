@@ -81,7 +81,9 @@ fn main() {
     let parts: Vec<_> = PARTS.map(|(name, _)| name).into();
     let sink = Broker::start("sink");
     let log = Broker::start("log");
-    fill(&log.bootstrap, messages);
+    if chosen("batches", &parts) || chosen("messages", &parts) {
+        fill(&log.bootstrap, messages);
+    }
     let mut results: BTreeMap<(&str, &str), Vec<Figures>> = BTreeMap::new();
     for _ in 0..rounds {
         for part in parts.iter().filter(|p| chosen(p, &parts)) {
