@@ -79,6 +79,17 @@ impl Io {
         outcome.expect("a wait without a deadline ends with its outcome")
     }
 
+    /// Waits for `future`, which hands something over. If it need not wait, what it handed over may leave a little later,
+    /// with what follows: once the caller waits for something, or by the I/O thread.
+    pub(crate) fn hand_over<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        let mut look = Context::from_waker(Waker::noop());
+        match future.as_mut().poll(&mut look) {
+            Poll::Ready(value) => value,
+            Poll::Pending => self.block_on(future),
+        }
+    }
+
     /// Waits for `future` up to `limit`.
     pub(crate) fn block_on_for<T>(
         &self,

@@ -10,7 +10,8 @@
 //! - It yields the seat to a caller that waits alone for the [`STREAK`]th time.
 //! - A caller that leaves the seat while others wait calls the I/O thread back at once. If nobody waits, it calls nobody:
 //!   the I/O thread looks every tick whether somebody has led since and looked at the sockets, and takes the seat if not.
-//!   What nobody waits for is thus at most two ticks late.
+//!   What nobody waits for is thus at most two ticks late. (So records that are handed over without a wait leave with the
+//!   next wait, many in one request.)
 //!
 //! Locks, in this order: the engine, the seat, a caller.
 

@@ -99,7 +99,7 @@ impl Writer {
     ///
     /// Nothing was accepted: the topic is unknown, a record or the call is too large, or the writer is closed.
     pub fn send(&self, records: &[Record<'_>]) -> Result<Receipt, Error> {
-        let receipt = self.io().block_on(self.writer.send(records))?;
+        let receipt = self.io().hand_over(self.writer.send(records))?;
         Ok(self.receipt(receipt))
     }
 
@@ -111,9 +111,7 @@ impl Writer {
     /// [`ErrorKind::TopicPending`](crate::ErrorKind::TopicPending) while the topic's partitions are not known yet.
     #[doc(alias = "produce")]
     pub fn try_send(&self, records: &[Record<'_>]) -> Result<Receipt, Error> {
-        let receipt = self.writer.try_send(records)?;
-        self.io().nudge();
-        Ok(self.receipt(receipt))
+        Ok(self.receipt(self.writer.try_send(records)?))
     }
 
     /// Waits until everything accepted before this call is resolved, whatever became of it; batches that linger leave now.
@@ -184,7 +182,7 @@ impl Receipt {
     ///
     /// Some record was not written, or nobody knows; [`WriteError::results`] tells for each.
     pub fn wait(self) -> Result<Vec<Written>, WriteError> {
-        self.io.block_on(self.receipt)
+        self.io.hand_over(self.receipt)
     }
 
     /// Waits up to `limit` for the outcome of all records; zero is a look.

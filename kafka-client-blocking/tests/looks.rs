@@ -1,6 +1,7 @@
 //! Waits of no length, of every length, and none: whatever a thread does with its time, what comes is seen.
 
 use std::{
+    collections::VecDeque,
     thread,
     time::{Duration, Instant},
 };
@@ -68,6 +69,59 @@ fn a_thread_that_only_looks_sees_what_comes() {
             assert!(start.elapsed() < LIMIT, "it looks and never sees");
         };
         outcome.expect("written");
+    }
+    client.close(LIMIT).expect("all delivered");
+}
+
+/// A thread that keeps calls under way and waits for the oldest has the later ones leave together, as many as an answer let
+/// it hand over: a request for each would cost it half as much again.
+#[test]
+fn calls_that_are_handed_over_in_a_row_leave_together() {
+    const CALLS: usize = 2_048;
+    let server = server();
+    let (client, _reader) = led(&server);
+    let writer = client.writer("orders").expect("a writer");
+    let batches = || server.cluster().log("orders", 0).batches().len();
+    let before = batches();
+    let mut receipts = VecDeque::new();
+    for i in 0..CALLS {
+        let value = format!("{i}");
+        receipts.push_back(writer.send(&[Record::new(&value)]).expect("room"));
+        if receipts.len() == 64 {
+            let oldest = receipts.pop_front().expect("64 of them");
+            oldest.wait().expect("written");
+        }
+    }
+    for receipt in receipts {
+        receipt.wait().expect("written");
+    }
+    let batches = batches() - before;
+    assert!(
+        batches * 20 < CALLS,
+        "{batches} batches for {CALLS} calls, 64 at a time"
+    );
+    client.close(LIMIT).expect("all delivered");
+}
+
+/// Callers have led, then one hands over and goes away: what nobody waits for leaves all the same.
+#[test]
+fn what_nobody_waits_for_leaves_soon() {
+    let server = server();
+    let (client, _reader) = led(&server);
+    let writer = client.writer("orders").expect("a writer");
+    let end = || server.cluster().log("orders", 0).end_offset();
+    for i in 0..20 {
+        let before = end();
+        writer.write(Record::new("led")).expect("written");
+        match i % 2 {
+            0 => drop(writer.send(&[Record::new("left")]).expect("room")),
+            _ => drop(writer.try_send(&[Record::new("left")]).expect("room")),
+        }
+        let start = Instant::now();
+        while end() < before + 2 {
+            assert!(start.elapsed() < LIMIT, "it never leaves");
+            thread::yield_now();
+        }
     }
     client.close(LIMIT).expect("all delivered");
 }
