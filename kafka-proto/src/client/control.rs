@@ -392,7 +392,7 @@ impl Control {
             link.submit(Submitted::question(
                 request,
                 &self.inbox,
-                Question::Metadata,
+                Question::Metadata(link.peer.clone()),
             ));
         }
     }
@@ -440,7 +440,7 @@ impl Control {
 
     fn handle_answer(&mut self, question: Question, answer: Result<RawAnswer, Error>, now: Now) {
         match question {
-            Question::Metadata => {
+            Question::Metadata(peer) => {
                 let decoded =
                     answer.and_then(|answer| decode::<MetadataResponse>(&answer, ApiKey::Metadata));
                 match decoded {
@@ -454,9 +454,14 @@ impl Control {
                         self.cluster.handle_response(&response, now, random);
                         self.generation += 1;
                     }
-                    Err(_) => self
-                        .cluster
-                        .handle_lost(now.instant, &mut self.common.random.lock()),
+                    Err(error) => {
+                        self.cluster
+                            .handle_lost(now.instant, &mut self.common.random.lock());
+                        if !self.cluster.is_known() {
+                            // one that cannot describe the cluster is as good as none: another may
+                            self.turn_from(&error, |link| link.peer == peer);
+                        }
+                    }
                 }
                 if self.cluster.is_known() {
                     self.readiness
@@ -480,13 +485,21 @@ impl Control {
     fn rebootstrap(&mut self, now: Now) {
         self.cluster
             .rebootstrap(now.instant, &mut self.common.random.lock());
-        let asked = |key: &&Key| matches!(key, Key::Seed(_) | Key::General(_));
-        let links: Vec<_> = self.links.iter().filter(|(key, _)| asked(key)).collect();
         let error = Error::new(
             ErrorKind::Disconnected,
             "the broker asked the client to start again from the addresses of its configuration",
         );
-        links.iter().for_each(|(_, entry)| entry.link.close(&error));
+        self.turn_from(&error, |_| true);
+    }
+
+    /// Closes connections on which a broker may be asked to describe the cluster.
+    fn turn_from(&self, error: &Error, is_meant: impl Fn(&Link) -> bool) {
+        let asked = |key: &Key| matches!(key, Key::Seed(_) | Key::General(_));
+        for (_, entry) in self.links.iter().filter(|(key, _)| asked(key)) {
+            if is_meant(&entry.link) {
+                entry.link.close(error);
+            }
+        }
     }
 
     fn handle_id(

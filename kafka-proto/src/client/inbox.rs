@@ -78,7 +78,8 @@ pub(crate) enum Note {
 /// What Control asks on its own account.
 #[derive(Clone, Debug)]
 pub(crate) enum Question {
-    Metadata,
+    /// Of the peer that is asked.
+    Metadata(Arc<str>),
     ProducerId(Arc<Session>),
 }
 

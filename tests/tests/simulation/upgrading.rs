@@ -106,3 +106,17 @@ fn a_rolling_upgrade_and_the_way_back_are_hardly_noticed() {
         assert!(by_restart, "{error}");
     }
 }
+
+/// A broker that is too old to describe the cluster to a client (before 0.11) is told, once none of them can; it was asked
+/// again for ever.
+#[test]
+fn brokers_that_are_too_old_for_a_client_are_an_error_that_says_so() {
+    let config = Config::new().brokers(2).as_version(Release::V0_10_1);
+    let sim = Sim::new(1, config, Faults::none());
+    let client = sim.client(sim.config());
+    let answer = sim.block_on(secs(60), client.ready()).expect("an answer");
+    let error = answer.expect_err("too old");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("Metadata"), "{error}");
+    assert!(!error.is_retriable());
+}

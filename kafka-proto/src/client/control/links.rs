@@ -311,6 +311,12 @@ impl Control {
             Some(first) if first.is_about_identity() && failures.all(Error::is_about_identity) => {
                 first.kind()
             }
+            Some(first)
+                if first.kind() == ErrorKind::Unsupported
+                    && failures.all(|f| f.kind() == ErrorKind::Unsupported) =>
+            {
+                first.kind()
+            }
             _ => ErrorKind::Unreachable,
         };
         let error = Error::new(kind, message).with_scope(Scope::Client);
