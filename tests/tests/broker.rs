@@ -18,6 +18,8 @@ mod releases;
 mod replicas;
 #[path = "broker/sessions.rs"]
 mod sessions;
+#[path = "broker/settings.rs"]
+mod settings;
 #[path = "broker/sockets.rs"]
 mod sockets;
 #[path = "broker/topics.rs"]
@@ -40,11 +42,14 @@ use kafka_proto::{
         ApiKey, Request, RequestHeader, ResponseHeader,
         api_versions::*,
         create_topics::*,
+        describe_configs::*,
         fetch::{
             FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, PartitionData,
         },
         find_coordinator::*,
+        incremental_alter_configs::*,
         init_producer_id::*,
+        list_groups::*,
         list_offsets::*,
         metadata::*,
         produce::{

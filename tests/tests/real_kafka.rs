@@ -4,6 +4,8 @@
 //! nothing was reordered, lost or doubled.
 
 mod common;
+#[path = "real_kafka/settings.rs"]
+mod settings;
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +20,10 @@ use kafka_client_tokio::{
     Client, Outcome as Data, ReaderConfig, Record, SeekFrom, StartOffset, TopicConfig, Written,
     connect,
 };
-use kafka_testing::kafka::{Checksum, Kafka, KafkaVersion, Peer};
+use kafka_testing::{
+    broker::Release,
+    kafka::{Checksum, Kafka, KafkaVersion, Peer},
+};
 use libtest_mimic::Arguments;
 
 use common::{Outcome, broker_trial};
@@ -30,7 +35,7 @@ const CALL: u64 = 100;
 
 fn main() {
     let (newest, older) = (KafkaVersion::V4_3_1, KafkaVersion::V3_9_1);
-    let trials = vec![
+    let mut trials = vec![
         broker_trial(
             "a_million_messages_are_read_back_by_us_and_by_java",
             newest,
@@ -48,7 +53,23 @@ fn main() {
             one_connection,
         ),
         broker_trial("every_codec_of_java_is_read", newest, compressed_by_java),
+        broker_trial(
+            "settings_are_answered_as_by_the_in_process_broker",
+            newest,
+            settings::are_answered_alike,
+        ),
     ];
+    for (name, version, release) in [
+        ("0_11", KafkaVersion::V0_11_0_3, Release::V0_11),
+        ("1_1", KafkaVersion::V1_1_1, Release::V1_1),
+        ("2_8", KafkaVersion::V2_8_2, Release::V2_8),
+        ("3_9", KafkaVersion::V3_9_1, Release::V3_9),
+    ] {
+        let name = format!("settings_of_kafka_{name}_are_described_as_by_the_in_process_broker");
+        trials.push(broker_trial(&name, version, move |kafka| {
+            settings::of_an_older_release_are_described_alike(kafka, release)
+        }));
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 

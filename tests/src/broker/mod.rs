@@ -20,6 +20,7 @@
 mod api;
 mod append_rules;
 mod config;
+mod config_table;
 mod connection;
 mod fault;
 mod frames;

@@ -70,6 +70,7 @@ const TABLE: &[(ApiKey, &str)] = &[
     (ApiKey::ListOffsets, " 0-0  0-1  0-1  0-2  0-2  0-2  0-3  0-5  0-6  0-7  0-8  0-9 1-10 1-10 1-11"),
     (ApiKey::Metadata, " 0-1  0-2  0-2  0-4  0-5  0-5  0-6  0-9 0-11 0-11 0-12 0-12 0-13 0-13 0-13"),
     (ApiKey::FindCoordinator, " 0-0  0-0  0-0  0-1  0-1  0-1  0-2  0-3  0-3  0-4  0-4  0-6  0-6  0-6  0-6"),
+    (ApiKey::ListGroups, " 0-0  0-0  0-0  0-1  0-1  0-1  0-2  0-3  0-4  0-4  0-4  0-5  0-5  0-5  0-5"),
     (ApiKey::SaslHandshake, " 0-0  0-0  0-0  0-0  0-1  0-1  0-1  0-1  0-1  0-1  0-1  0-1  0-1  0-1  0-1"),
     (ApiKey::ApiVersions, " 0-0  0-0  0-0  0-1  0-1  0-1  0-2  0-3  0-3  0-3  0-3  0-4  0-4  0-4  0-4"),
     (ApiKey::CreateTopics, "   -  0-0  0-1  0-2  0-2  0-2  0-3  0-5  0-7  0-7  0-7  0-7  2-7  2-7  2-7"),
@@ -77,8 +78,10 @@ const TABLE: &[(ApiKey, &str)] = &[
     (ApiKey::DeleteRecords, "   -    -    -  0-0  0-0  0-0  0-1  0-1  0-2  0-2  0-2  0-2  0-2  0-2  0-2"),
     (ApiKey::InitProducerId, "   -    -    -  0-0  0-0  0-0  0-1  0-2  0-4  0-4  0-4  0-5  0-5  0-5  0-5"),
     (ApiKey::OffsetForLeaderEpoch, "   -    -    -  0-0  0-0  0-0  0-1  0-3  0-4  0-4  0-4  0-4  2-4  2-4  2-4"),
+    (ApiKey::DescribeConfigs, "   -    -    -  0-0  0-0  0-1  0-2  0-2  0-4  0-4  0-4  0-4  1-4  1-4  1-4"),
     (ApiKey::SaslAuthenticate, "   -    -    -    -  0-0  0-0  0-0  0-1  0-2  0-2  0-2  0-2  0-2  0-2  0-2"),
     (ApiKey::CreatePartitions, "   -    -    -    -  0-0  0-0  0-1  0-1  0-3  0-3  0-3  0-3  0-3  0-3  0-3"),
+    (ApiKey::IncrementalAlterConfigs, "   -    -    -    -    -    -    -  0-1  0-1  0-1  0-1  0-1  0-1  0-1  0-1"),
 ];
 
 #[cfg(test)]

@@ -72,6 +72,20 @@ impl Topics {
         Some(topic)
     }
 
+    /// Gives a topic other configs. Returns who waits for its partitions and is to be looked at again.
+    pub(super) fn set_configs(&mut self, name: &str, configs: TopicConfigs) -> BTreeSet<ConnId> {
+        self.expiring |= configs.retention_ms.is_some();
+        let Some(topic) = self.by_name.get_mut(name) else {
+            return BTreeSet::new();
+        };
+        for partition in &mut topic.partitions {
+            partition.set_min_insync(configs.min_insync_replicas);
+        }
+        topic.configs = configs;
+        let waiting = topic.partitions.iter().flat_map(|p| &p.waiting);
+        waiting.copied().collect()
+    }
+
     /// Finds the topic that a request names: by name, or by id where its version has ids instead.
     pub(super) fn resolve(&self, name: &str, id: Uuid, by_id: bool) -> Result<&Topic, ErrorCode> {
         if by_id {
@@ -161,17 +175,24 @@ impl Topic {
 
 impl Partition {
     pub(super) fn new(replicas: Vec<i32>, min_insync: usize) -> Self {
-        Self {
+        let mut partition = Self {
             leader: replicas.first().copied(),
             leader_epoch: 0,
             isr: replicas.clone(),
             log: PartitionLog::new(0),
             holder: replicas.first().copied(),
-            // more than there are cannot be asked for (`Partition.effectiveMinIsr`)
-            min_insync: min_insync.min(replicas.len()),
+            min_insync: 1,
             replicas,
             waiting: BTreeSet::new(),
-        }
+        };
+        partition.set_min_insync(min_insync);
+        partition
+    }
+
+    /// Sets how many replicas have to be in sync; more than there are cannot be asked for (`Partition.effectiveMinIsr`).
+    fn set_min_insync(&mut self, count: usize) {
+        self.min_insync = count.min(self.replicas.len());
+        self.log.set_stalled(self.is_under_min_isr());
     }
 
     /// Whether fewer replicas are in sync than the topic wants.

@@ -49,7 +49,13 @@ fn a_scripted_error_reaches_every_api() {
         world.call(conn, 4, &one_key).coordinators[0].error_code,
         expected
     );
-    assert_eq!(world.cluster.hits(rule), 10);
+    let described = world.call(conn, 4, &describe("t", &[]));
+    assert_eq!(described.results[0].error_code, expected);
+    let altered = world.call(conn, 1, &alter("t", &[("flush.ms", 0, Some("1"))]));
+    assert_eq!(altered.responses[0].error_code, expected);
+    let groups = world.call(conn, 5, &ListGroupsRequest::default());
+    assert_eq!(groups.error_code, expected);
+    assert_eq!(world.cluster.hits(rule), 13);
     assert_eq!(
         world.cluster.log("t", 0).end_offset(),
         0,

@@ -264,6 +264,36 @@ pub(crate) fn list_offsets(topic: &str, partition: i32, timestamp: i64) -> ListO
     })
 }
 
+/// Of one topic; without keys, of all configs.
+pub(crate) fn describe(topic: &str, keys: &[&str]) -> DescribeConfigsRequest {
+    DescribeConfigsRequest::build(|m| {
+        m.resources = vec![DescribeConfigsResource::build(|r| {
+            (r.resource_type, r.resource_name) = (2, topic.to_owned());
+            r.configuration_keys = Some(keys.iter().map(|key| (*key).to_owned()).collect());
+        })];
+    })
+}
+
+/// Of one topic: names, operations and values.
+pub(crate) fn alter(
+    topic: &str,
+    changes: &[(&str, i8, Option<&str>)],
+) -> IncrementalAlterConfigsRequest {
+    let change = |(name, operation, value): &(&str, i8, Option<&str>)| {
+        AlterableConfig::build(|c| {
+            c.name = (*name).to_owned();
+            c.config_operation = *operation;
+            c.value = value.map(str::to_owned);
+        })
+    };
+    IncrementalAlterConfigsRequest::build(|m| {
+        m.resources = vec![AlterConfigsResource::build(|r| {
+            (r.resource_type, r.resource_name) = (2, topic.to_owned());
+            r.configs = changes.iter().map(change).collect();
+        })];
+    })
+}
+
 pub(crate) fn batch(values: &[&str]) -> Bytes {
     batch_with(values, &|_| {})
 }
@@ -313,6 +343,9 @@ pub(crate) fn one_of_each() -> Vec<(ApiKey, i16, Bytes)> {
         frames([4, 18], &fetch("t", 0, 0)),
         frames([1, 11], &list_offsets("t", 0, -1)),
         frames([0, 6], &coordinator),
+        frames([1, 4], &describe("t", &["retention.ms"])),
+        frames([0, 1], &alter("t", &[("flush.ms", 0, Some("1"))])),
+        frames([0, 5], &ListGroupsRequest::default()),
     ]
     .concat()
 }

@@ -28,6 +28,13 @@ fn a_broker_announces_what_its_release_did() {
     assert_eq!(announced_by(V0_10_2, ApiKey::Fetch), Some(0..=3));
     assert_eq!(announced_by(V0_10_2, ApiKey::InitProducerId), None);
     assert_eq!(announced_by(V0_11, ApiKey::InitProducerId), Some(0..=0));
+    assert_eq!(announced_by(V0_10_2, ApiKey::DescribeConfigs), None);
+    assert_eq!(announced_by(V0_10_2, ApiKey::ListGroups), Some(0..=0));
+    assert_eq!(announced_by(V0_11, ApiKey::DescribeConfigs), Some(0..=0));
+    assert_eq!(announced_by(V0_11, ApiKey::IncrementalAlterConfigs), None);
+    let changes = announced_by(V2_8, ApiKey::IncrementalAlterConfigs);
+    assert_eq!(changes, Some(0..=1));
+    assert_eq!(announced_by(V4_0, ApiKey::DescribeConfigs), Some(1..=4));
     assert_eq!(announced_by(V2_8, ApiKey::Fetch), Some(0..=12));
     assert_eq!(announced_by(V4_0, ApiKey::Fetch), Some(4..=17));
     assert_eq!(announced_by(V4_3, ApiKey::Produce), Some(0..=13));

@@ -783,6 +783,15 @@ scenario! { a_client_administers_topics(place: Place) {
         assert!(retention.is_default);
         let error = go!(client.topic_configs(&missing)).expect_err("not there");
         assert_eq!(error.kind(), ErrorKind::UnknownTopic);
+        let error = go!(client.set_topic_configs(&missing, &set)).expect_err("not there");
+        assert_eq!(error.kind(), ErrorKind::UnknownTopic);
+        // of two, one of which there is not, none is set
+        let wrong = [("segment.ms", Some("1000")), ("no.such", Some("1"))];
+        let error = go!(client.set_topic_configs(&name, &wrong)).expect_err("there is no such");
+        assert_eq!(error.code(), Some(ErrorCode::INVALID_CONFIG));
+        assert!(error.to_string().contains("no.such"), "{error}");
+        let configs = go!(client.topic_configs(&name)).expect("described");
+        assert!(configs.iter().any(|c| c.name == "segment.ms" && c.is_default));
     }
     let results = go!(client.delete_topics_detailed(&[&missing, &name])).expect("an answer");
     assert!(results[0].result.is_err() && results[1].result.is_ok(), "{results:?}");
@@ -794,10 +803,9 @@ scenario! { a_client_administers_topics(place: Place) {
 // TY-08.
 scenario! { groups_are_listed(place: Place) {
     let conn = go!(dialer().dial(&place.broker())).expect("a connection");
-    if go!(highest(&conn, ApiKey::ListGroups)) < 0 {
+    if go!(highest(&conn, ApiKey::OffsetCommit)) < 0 {
         // the in-process broker has no groups
-        let error = go!(conn.list_groups()).expect_err("not served");
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(go!(conn.list_groups()).expect("an answer").is_empty());
         return;
     }
     let (group, topic) = (place.name(), go!(new_topic(&place, 1)));

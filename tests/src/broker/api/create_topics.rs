@@ -26,12 +26,13 @@ use kafka_proto::{
     error::ErrorCode,
 };
 
-use super::super::{Cluster, topic::name_fault, topic_configs::TopicConfigs};
+use super::super::{
+    Cluster,
+    topic::name_fault,
+    topic_configs::{OF_THE_TOPIC, TopicConfigs},
+};
 
 pub(super) const VERSIONS: RangeInclusive<i16> = 0..=7;
-
-/// `ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG` on the wire.
-const TOPIC_CONFIG: i8 = 1;
 
 /// Why a topic is not created: the code, and words for people.
 struct Refusal(ErrorCode, String);
@@ -224,7 +225,7 @@ fn config_entry((name, value): (&String, &String)) -> CreatableTopicConfigs {
     CreatableTopicConfigs::build(|c| {
         c.name.clone_from(name);
         c.value = Some(value.clone());
-        c.config_source = TOPIC_CONFIG;
+        c.config_source = OF_THE_TOPIC;
     })
 }
 

@@ -5,9 +5,12 @@ mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
+mod describe_configs;
 mod fetch;
 mod find_coordinator;
+mod incremental_alter_configs;
 mod init_producer_id;
+mod list_groups;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -44,13 +47,16 @@ pub(super) fn implemented(api: ApiKey) -> Option<RangeInclusive<i16>> {
         ApiKey::ListOffsets => list_offsets::VERSIONS,
         ApiKey::Metadata => metadata::VERSIONS,
         ApiKey::FindCoordinator => find_coordinator::VERSIONS,
+        ApiKey::ListGroups => list_groups::VERSIONS,
         ApiKey::ApiVersions => api_versions::VERSIONS,
         ApiKey::CreateTopics => create_topics::VERSIONS,
         ApiKey::DeleteTopics => delete_topics::VERSIONS,
         ApiKey::DeleteRecords => delete_records::VERSIONS,
         ApiKey::InitProducerId => init_producer_id::VERSIONS,
         ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::VERSIONS,
+        ApiKey::DescribeConfigs => describe_configs::VERSIONS,
         ApiKey::CreatePartitions => create_partitions::VERSIONS,
+        ApiKey::IncrementalAlterConfigs => incremental_alter_configs::VERSIONS,
         ApiKey::SaslHandshake => sasl::HANDSHAKE_VERSIONS,
         ApiKey::SaslAuthenticate => sasl::AUTHENTICATE_VERSIONS,
         _ => return None,
@@ -66,13 +72,16 @@ pub(super) fn set_throttle_time(response: &mut AnyResponse, time: Duration) {
         AnyResponse::ListOffsets(r) => &mut r.throttle_time_ms,
         AnyResponse::Metadata(r) => &mut r.throttle_time_ms,
         AnyResponse::FindCoordinator(r) => &mut r.throttle_time_ms,
+        AnyResponse::ListGroups(r) => &mut r.throttle_time_ms,
         AnyResponse::ApiVersions(r) => &mut r.throttle_time_ms,
         AnyResponse::CreateTopics(r) => &mut r.throttle_time_ms,
         AnyResponse::DeleteTopics(r) => &mut r.throttle_time_ms,
         AnyResponse::DeleteRecords(r) => &mut r.throttle_time_ms,
         AnyResponse::InitProducerId(r) => &mut r.throttle_time_ms,
         AnyResponse::OffsetForLeaderEpoch(r) => &mut r.throttle_time_ms,
+        AnyResponse::DescribeConfigs(r) => &mut r.throttle_time_ms,
         AnyResponse::CreatePartitions(r) => &mut r.throttle_time_ms,
+        AnyResponse::IncrementalAlterConfigs(r) => &mut r.throttle_time_ms,
         _ => return,
     };
     *room = ms;
@@ -89,6 +98,7 @@ pub(super) fn refuse(request: &Request, code: ErrorCode) -> Option<AnyResponse> 
         AnyRequest::FindCoordinator(m) => {
             AnyResponse::FindCoordinator(find_coordinator::refuse(request.version, m, code))
         }
+        AnyRequest::ListGroups(_) => AnyResponse::ListGroups(list_groups::refuse(code)),
         AnyRequest::ApiVersions(_) => AnyResponse::ApiVersions(api_versions::refuse(code)),
         AnyRequest::CreateTopics(m) => AnyResponse::CreateTopics(create_topics::refuse(m, code)),
         AnyRequest::DeleteTopics(m) => {
@@ -101,8 +111,14 @@ pub(super) fn refuse(request: &Request, code: ErrorCode) -> Option<AnyResponse> 
         AnyRequest::OffsetForLeaderEpoch(m) => {
             AnyResponse::OffsetForLeaderEpoch(offset_for_leader_epoch::refuse(m, code))
         }
+        AnyRequest::DescribeConfigs(m) => {
+            AnyResponse::DescribeConfigs(describe_configs::refuse(m, code))
+        }
         AnyRequest::CreatePartitions(m) => {
             AnyResponse::CreatePartitions(create_partitions::refuse(m, code))
+        }
+        AnyRequest::IncrementalAlterConfigs(m) => {
+            AnyResponse::IncrementalAlterConfigs(incremental_alter_configs::refuse(m, code))
         }
         AnyRequest::SaslHandshake(_) => AnyResponse::SaslHandshake(sasl::refuse_handshake(code)),
         AnyRequest::SaslAuthenticate(_) => {
@@ -122,6 +138,7 @@ impl Cluster {
             AnyRequest::FindCoordinator(m) => {
                 AnyResponse::FindCoordinator(self.find_coordinator(request, m))
             }
+            AnyRequest::ListGroups(_) => AnyResponse::ListGroups(list_groups::list()),
             AnyRequest::ApiVersions(m) => AnyResponse::ApiVersions(self.api_versions(request, m)),
             AnyRequest::CreateTopics(m) => AnyResponse::CreateTopics(self.create_topics(m)),
             AnyRequest::DeleteTopics(m) => {
@@ -134,8 +151,14 @@ impl Cluster {
             AnyRequest::OffsetForLeaderEpoch(m) => {
                 AnyResponse::OffsetForLeaderEpoch(self.offset_for_leader_epoch(request, m))
             }
+            AnyRequest::DescribeConfigs(m) => {
+                AnyResponse::DescribeConfigs(self.describe_configs(request, m))
+            }
             AnyRequest::CreatePartitions(m) => {
                 AnyResponse::CreatePartitions(self.create_partitions(m))
+            }
+            AnyRequest::IncrementalAlterConfigs(m) => {
+                AnyResponse::IncrementalAlterConfigs(self.incremental_alter_configs(m))
             }
             AnyRequest::SaslHandshake(m) => {
                 AnyResponse::SaslHandshake(self.sasl_handshake(request, m))
