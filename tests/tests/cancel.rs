@@ -269,6 +269,9 @@ async fn dropped_reads(server: Arc<Server>, dialer: Dialer) {
     }
 }
 
+/// Two settings with one default, which are set together.
+const PAIR: [&str; 2] = ["flush.messages", "flush.ms"];
+
 fn calls_that_are_dropped_leave_a_client_as_it_was(on: Runtime) {
     tell(on, dropped_calls);
 }
@@ -285,6 +288,9 @@ async fn dropped_calls(server: Arc<Server>, dialer: Dialer) {
         "delete_topics",
         "partitions",
         "offsets",
+        "topic_configs",
+        "set_topic_configs",
+        "list_groups",
         "connect",
         "connect and ready",
     ] {
@@ -295,6 +301,8 @@ async fn dropped_calls(server: Arc<Server>, dialer: Dialer) {
             if verb == "delete_topics" {
                 client.create_topics(&topic).await.expect("made");
             }
+            let count = (polls.count + 1).to_string();
+            let settings = PAIR.map(|name| (name, Some(&*count)));
             let call = async {
                 match verb {
                     "call" => client.call(MetadataRequest::default()).await.map(drop),
@@ -307,6 +315,9 @@ async fn dropped_calls(server: Arc<Server>, dialer: Dialer) {
                     "delete_topics" => client.delete_topics(&[&name]).await,
                     "partitions" => client.partitions(&["t"]).await.map(drop),
                     "offsets" => client.offsets("t").await.map(drop),
+                    "topic_configs" => client.topic_configs("t").await.map(drop),
+                    "set_topic_configs" => client.set_topic_configs("t", &settings).await,
+                    "list_groups" => client.list_groups().await.map(drop),
                     "connect" => dialer.connect(&brokers).await.map(drop),
                     _ => dialer.connect(&brokers).await?.ready().await,
                 }
@@ -318,6 +329,10 @@ async fn dropped_calls(server: Arc<Server>, dialer: Dialer) {
             client.call(request).await.expect("goes on");
             let made = client.create_topics(&topic).await;
             made.expect("exists by now, or is made");
+            let settings = client.topic_configs("t").await.expect("described");
+            let [a, b] = PAIR.map(|name| settings.iter().find(|s| s.name == name));
+            let (a, b) = a.zip(b).expect("there are both");
+            assert_eq!(a.value, b.value, "both are set, or neither");
         }
     }
 }
@@ -349,6 +364,7 @@ async fn dropped_requests(server: Arc<Server>, dialer: Dialer) {
         "controller",
         "read_partitions",
         "lookup_leader",
+        "list_groups",
         "create_topics",
         "delete_topics",
     ] {
@@ -387,6 +403,7 @@ async fn dropped_requests(server: Arc<Server>, dialer: Dialer) {
                     "controller" => conn.controller().await.map(drop),
                     "read_partitions" => conn.read_partitions(&["t"]).await.map(drop),
                     "lookup_leader" => conn.lookup_leader("t", 0).await.map(drop),
+                    "list_groups" => conn.list_groups().await.map(drop),
                     "create_topics" => conn.create_topics(&topic).await,
                     _ => conn.delete_topics(&[&name]).await,
                 }
