@@ -1,11 +1,13 @@
 //! Every way in that real brokers offer, by every adapter: TLS, client certificates, and each SASL mechanism, with and
-//! without TLS.
+//! without TLS; and what ACLs refuse to who is in.
 //!
 //! A trial is called `way::runtime::broker`. An ordinary run has the ways that cover the most code on the newest broker;
 //! all of them, on both brokers:
 //!
 //! `cargo test -p kafka-testing --test security -- --include-ignored`
 
+#[path = "security/acls.rs"]
+mod acls;
 mod common;
 #[path = "security/places.rs"]
 mod places;
@@ -84,10 +86,18 @@ fn main() {
             true,
             Box::new(stories::properties),
         );
+        for (name, runtime) in ASYNC {
+            let story = move |place: &Place| acls::refuse(runtime, place);
+            add(
+                format!("acls_refuse_topics_groups_and_the_cluster::{name}"),
+                true,
+                Box::new(story),
+            );
+        }
         add(
-            "what_a_user_may_not_do_is_named".to_owned(),
+            "acls_refuse_topics_groups_and_the_cluster::blocking".to_owned(),
             true,
-            Box::new(stories::acls),
+            Box::new(acls::refuse_blocking),
         );
     }
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);

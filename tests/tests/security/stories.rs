@@ -6,8 +6,7 @@ use std::{
 };
 
 use kafka_client_tokio::{
-    Client, ErrorCode, ErrorKind, Event, Fault, FetchLimits, Record, Sasl, SeekFrom, TlsConfig,
-    TopicConfig,
+    Client, ErrorKind, Event, Fault, FetchLimits, Record, Sasl, SeekFrom, TlsConfig, TopicConfig,
 };
 use kafka_testing::{certificates, kafka::Listener};
 
@@ -361,46 +360,5 @@ pub(crate) fn properties(place: &Place) {
             client.expect("connected");
         });
     }
-    host.shut_down();
-}
-
-/// Fault 57: what a user may not do is an error for that alone.
-pub(crate) fn acls(place: &Place) {
-    let host = Host::start(Runtime::tokio);
-    let topic = place.name();
-    let owner = host.dialer().configure(|c| Way::SaslSslPlain.configure(c));
-    let sasl = Sasl::plain("bob", "bob-secret").expect("credentials");
-    let other = host
-        .dialer()
-        .configure(|config| config.tls(tls()).sasl(sasl));
-    let brokers = place.brokers(Way::SaslSslPlain);
-    host.run(async move {
-        let client = owner.connect(&brokers).await.expect("connected");
-        create(&client, &topic).await;
-        let bob = other.connect(&brokers).await.expect("bob may connect");
-        let writer = bob.writer(topic.as_str()).expect("a writer");
-        let error = writer
-            .write(Record::new("v"))
-            .await
-            .expect_err("bob may not write");
-        let refused = error.results()[0].as_ref().expect_err("refused");
-        assert_eq!(refused.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
-        let mut reader = bob.reader(topic.as_str()).expect("a reader");
-        let error = reader.read_message().await.expect_err("bob may not read");
-        assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
-        let topics = [TopicConfig::new("bobs-own").partitions(1)];
-        let error = bob
-            .create_topics(&topics)
-            .await
-            .expect_err("bob may not create");
-        let said = error.to_string();
-        assert!(said.contains("Authorization Failed"), "{said}");
-        let list = kafka_client_tokio::api::list_groups::ListGroupsRequest::default();
-        let groups = bob.call(list).await.expect("an answer");
-        assert!(groups.groups.is_empty());
-        // and who may goes on
-        let writer = client.writer(topic.as_str()).expect("a writer");
-        writer.write(Record::new("v")).await.expect("written");
-    });
     host.shut_down();
 }
