@@ -82,12 +82,8 @@ impl Io {
     /// Waits for `future`, which hands something over. If it need not wait, what it handed over may leave a little later,
     /// with what follows: once the caller waits for something, or by the I/O thread.
     pub(crate) fn hand_over<T>(&self, future: impl Future<Output = T>) -> T {
-        let mut future = pin!(future);
-        let mut look = Context::from_waker(Waker::noop());
-        match future.as_mut().poll(&mut look) {
-            Poll::Ready(value) => value,
-            Poll::Pending => self.block_on(future),
-        }
+        let outcome = self.look_or_stay(None, future, || {});
+        outcome.expect("a wait without a deadline ends with its outcome")
     }
 
     /// Waits for `future` up to `limit`.
@@ -140,11 +136,21 @@ impl Io {
     }
 
     fn wait<T>(&self, deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+        self.look_or_stay(deadline, future, || self.nudge())
+    }
+
+    /// Waits up to `deadline`; `at_once` is done where that took no wait.
+    fn look_or_stay<T>(
+        &self,
+        deadline: Option<Instant>,
+        future: impl Future<Output = T>,
+        at_once: impl FnOnce(),
+    ) -> Option<T> {
         let mut future = pin!(future);
         // most reads find their message in hand: a look costs less than making a bed for the wait
         let mut look = Context::from_waker(Waker::noop());
         if let Poll::Ready(value) = future.as_mut().poll(&mut look) {
-            self.nudge();
+            at_once();
             return Some(value);
         }
         let signal = self.seats.as_ref().map(|(_, signal)| signal);

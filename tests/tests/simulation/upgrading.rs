@@ -120,3 +120,17 @@ fn brokers_that_are_too_old_for_a_client_are_an_error_that_says_so() {
     assert!(error.to_string().contains("Metadata"), "{error}");
     assert!(!error.is_retriable());
 }
+
+/// Where another broker can describe the cluster, it is found, whichever is asked first.
+#[test]
+fn one_broker_that_is_too_old_does_not_keep_a_client_from_another() {
+    for seed in 0..8 {
+        for old in 1..=2 {
+            let sim = Sim::new(seed, Config::new().brokers(2), Faults::none());
+            sim.cluster(|cluster| cluster.set_release(old, Release::V0_10_1));
+            let client = sim.client(sim.config());
+            let answer = sim.block_on(secs(60), client.ready()).expect("an answer");
+            answer.expect("described by the other one");
+        }
+    }
+}
