@@ -1,6 +1,11 @@
 //! The handle that reads.
 
-use std::{iter::FusedIterator, sync::Arc, time::Duration};
+use std::{
+    iter::FusedIterator,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use kafka_proto::{
     client::{self as asynchronous, Batch, ReaderHandle},
@@ -45,7 +50,7 @@ impl Reader {
     #[doc(alias = "ReadMessage")]
     #[doc(alias = "recv")]
     pub fn read_message(&mut self) -> Result<Option<Message>, Error> {
-        self.client.io().block_on(self.reader.read_message())
+        self.fetch_message()
     }
 
     /// Waits up to `limit` for the next message; `None` if none came in time. No message is lost by that.
@@ -56,11 +61,19 @@ impl Reader {
     /// client is closed, so that a loop around it ends.
     #[doc(alias = "poll")]
     pub fn read_message_timeout(&mut self, limit: Duration) -> Result<Option<Message>, Error> {
-        let io = self.client.io().clone();
-        match io.block_on_for(limit, self.reader.read_message()) {
-            None => Ok(None),
-            Some(Ok(None)) => Err(Error::closed()),
-            Some(result) => result,
+        let message = match self.look() {
+            Poll::Ready(message) => message,
+            Poll::Pending => {
+                let io = self.client.io().clone();
+                match io.block_on_for(limit, self.reader.read_message()) {
+                    None => return Ok(None),
+                    Some(message) => message,
+                }
+            }
+        };
+        match message {
+            Ok(None) => Err(Error::closed()),
+            message => message,
         }
     }
 
@@ -71,7 +84,20 @@ impl Reader {
     /// As [`Reader::read_message`].
     #[doc(alias = "FetchMessage")]
     pub fn fetch_message(&mut self) -> Result<Option<Message>, Error> {
-        self.client.io().block_on(self.reader.fetch_message())
+        match self.look() {
+            Poll::Ready(message) => message,
+            Poll::Pending => self.client.io().block_on(self.reader.fetch_message()),
+        }
+    }
+
+    /// The next message, if it is in hand, as most are: from here it is not moved through the layers of a wait.
+    fn look(&mut self) -> Poll<Result<Option<Message>, Error>> {
+        let mut look = Context::from_waker(Waker::noop());
+        let message = self.reader.poll_message(&mut look);
+        if message.is_ready() {
+            self.client.io().nudge();
+        }
+        message
     }
 
     /// Waits for what one fetch brought for one partition; `None` once the reader or its client is closed.
