@@ -45,16 +45,11 @@ fn seed(file: &str, vector: &Value, seeds: &mut Seeds) {
     let text = |field: &str| vector[field].as_str().unwrap_or_default();
     match file {
         "scram.jsonl" => {
-            return seeds.put(
-                "sasl",
-                &answers(
-                    text("client_nonce"),
-                    &[text("server_first"), text("server_final")],
-                ),
-            );
+            let lines = [text("server_first"), text("server_final")];
+            return seeds.put_exchange(text("client_nonce"), &lines);
         }
         "scram-refused.jsonl" => {
-            return seeds.put("sasl", &answers(text("client_nonce"), &[text("text")]));
+            return seeds.put_exchange(text("client_nonce"), &[text("text")]);
         }
         _ => {}
     }
@@ -103,11 +98,14 @@ fn seed(file: &str, vector: &Value, seeds: &mut Seeds) {
     }
 }
 
-/// The lines of a broker, to a client whose nonce is the one of the target.
-fn answers(nonce: &str, lines: &[&str]) -> Vec<u8> {
+/// The lines of a broker to a client with `nonce`, as they are to one with the nonce `other`.
+fn answers(nonce: &str, other: &str, lines: &[&str]) -> String {
     let lines = lines.join("\n");
-    lines.replacen(&format!("r={nonce}"), "r=n", 1).into_bytes()
+    lines.replacen(&format!("r={nonce}"), &format!("r={other}"), 1)
 }
+
+/// Three bytes of the nonce that the target `authentication` has, 24 sevens, as SCRAM writes them.
+const NONCE_OF_SEVENS: &str = "BwcH";
 
 /// Where seeds go.
 struct Seeds {
@@ -122,6 +120,14 @@ impl Seeds {
         fs::create_dir_all(&folder).expect("a folder for the corpus");
         fs::write(folder.join(format!("seed-{count}")), data).expect("written");
         *count += 1;
+    }
+
+    /// What a broker says in SCRAM, to the clients of both targets, which have nonces of their own.
+    fn put_exchange(&mut self, nonce: &str, lines: &[&str]) {
+        self.put("sasl", answers(nonce, "n", lines).as_bytes());
+        // before it comes the answer to the choice of the mechanism
+        let lines = answers(nonce, &NONCE_OF_SEVENS.repeat(8), lines);
+        self.put("authentication", format!("\n{lines}").as_bytes());
     }
 }
 
