@@ -46,6 +46,8 @@ pub mod machine;
 )]
 mod machine;
 pub mod partition;
+#[allow(unreachable_pub, reason = "public in `machine::backoff`")]
+mod random;
 pub mod record;
 pub mod sasl;
 #[doc(hidden)]

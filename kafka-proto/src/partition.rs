@@ -26,8 +26,16 @@
 //! assert_eq!(last.balance(&Record::new(""), &partitions), 2);
 //! ```
 
-pub use crate::machine::balancer::{
+mod balancers;
+mod hash;
+mod sticky;
+
+pub use balancers::{
     Balancer, Crc32Balancer, HashBalancer, LeastBytes, Murmur2Balancer, Partitions, ReferenceHash,
-    RoundRobin, Sticky, UniformSticky, crc32, crc32_partition, fnv1a, fnv1a_partition,
-    fnv1a_positive_partition, murmur2, murmur2_partition,
+    RoundRobin,
 };
+pub use hash::{
+    crc32, crc32_partition, fnv1a, fnv1a_partition, fnv1a_positive_partition, murmur2,
+    murmur2_partition,
+};
+pub use sticky::{Sticky, UniformSticky};

@@ -21,6 +21,7 @@ use crate::{
     error::{Error, ErrorKind, Outcome, Undelivered, WriteError, Written},
     event::Event,
     machine::{Now, balancer},
+    partition,
     record::{BatchBuilder, BatchHeader, Record},
     stats::WriterStats,
 };
@@ -445,7 +446,7 @@ impl<'p> Picker<'p> {
         }
         match (self.balancer, record.key) {
             (Balancer::Sticky, Some(key)) => {
-                balancer::murmur2_partition(key, self.topic.partitions.len()) as usize
+                partition::murmur2_partition(key, self.topic.partitions.len()) as usize
             }
             (Balancer::Sticky, None) => self.sticky,
             (Balancer::RoundRobin, _) => {

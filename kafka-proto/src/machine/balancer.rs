@@ -1,18 +1,11 @@
-//! Which partition a record goes to: hashes, balancers of any kind, and two words of state for the writer's own.
+//! Which partition a record goes to: what [`partition`](crate::partition) has, and a word of state for the writer's own.
 
-mod balancers;
-mod hash;
-mod sticky;
-
-pub use balancers::{
+#[cfg(feature = "unstable")]
+pub use crate::partition::{
     Balancer, Crc32Balancer, HashBalancer, LeastBytes, Murmur2Balancer, Partitions, ReferenceHash,
-    RoundRobin,
+    RoundRobin, Sticky, UniformSticky, crc32, crc32_partition, fnv1a, fnv1a_partition,
+    fnv1a_positive_partition, murmur2, murmur2_partition,
 };
-pub use hash::{
-    crc32, crc32_partition, fnv1a, fnv1a_partition, fnv1a_positive_partition, murmur2,
-    murmur2_partition,
-};
-pub use sticky::{Sticky, UniformSticky};
 
 /// Bytes that records without a key send to one partition before the next one has its turn (KIP-794).
 pub const STICKY_BYTES: u32 = 64 << 10;

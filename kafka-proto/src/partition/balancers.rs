@@ -3,7 +3,7 @@
 use super::hash::{
     crc32_partition, fnv1a, fnv1a_positive_partition, murmur2_partition, signed_partition,
 };
-use crate::{machine::backoff::Random, record::Record};
+use crate::{random::Random, record::Record};
 
 /// Picks the partition of each record of one topic.
 ///

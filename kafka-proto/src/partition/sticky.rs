@@ -1,7 +1,7 @@
 //! Records without a key stay with one partition for a while, so that batches fill.
 
 use super::{Balancer, Partitions, hash::murmur2_partition};
-use crate::{machine::backoff::Random, record::Record};
+use crate::{random::Random, record::Record};
 
 /// Records without a key go to one partition until a batch of it is full, then to another one by chance (KIP-480).
 ///
