@@ -25,9 +25,3 @@ impl ConfigError {
         self.field
     }
 }
-
-impl From<ConfigError> for super::Error {
-    fn from(error: ConfigError) -> Self {
-        Self::new(super::ErrorKind::Misuse, error.to_string()).caused_by(error)
-    }
-}
