@@ -1,21 +1,31 @@
-//! The Kafka protocol, and a whole Kafka client, without sockets, threads or clocks.
+//! The Kafka protocol, and with the feature `client` a whole Kafka client, without sockets, threads or clocks.
 //!
 //! Most users want an adapter (`kafka-client-tokio` and its sisters), which drives this crate on a runtime and re-exports
 //! its handles. This crate is for those who write adapters, brokers for tests, proxies and tools: the [`guide`] shows how.
 //!
+//! By default it is the protocol alone, which builds in a third of the time:
+//!
 //! | module | what | stability |
 //! |---|---|---|
-//! | [`client`] | the handles, the links, and `Control`, which an adapter drives | semver |
-//! | [`record`] | records, messages, batches | semver |
-//! | [`config`], [`error`] | settings; what goes wrong | semver |
-//! | [`stats`] | what writers and readers have done | semver |
 //! | [`api`] | the messages of all client APIs, one table each | semver; structs may get fields |
-//! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
+//! | [`record`] | records, messages, batches, their codecs | semver |
 //! | [`wire`] | primitive types, the reader and the writer, the JSON form | semver |
+//! | [`error`] | the codes of brokers; what goes wrong | semver |
+//! | [`partition`], [`group`] | which partition a record goes to, and who reads which partitions | semver |
+//! | [`sasl`] | how a client proves who it is | semver |
+//!
+//! The feature `client`, which `tls` and `tracing` imply, adds what drives connections:
+//!
+//! | module | what | stability |
+//! |---|---|---|
+//! | `client` | the handles, the links, and `Control`, which an adapter drives | semver |
+//! | `config` | settings | semver |
+//! | `stats` | what writers and readers have done | semver |
+//! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
 //!
 //! # The contract
 //!
-//! Time comes in as an argument of type [`client::Now`], randomness as a seed, bytes as slices. So a run is a pure
+//! Time comes in as an argument of type `client::Now`, randomness as a seed, bytes as slices. So a run is a pure
 //! function of its inputs, and a test can be one, too. Nothing that a peer sends makes this crate panic, loop, or allocate
 //! by a size that the peer declared.
 //!
@@ -30,15 +40,18 @@
 mod dsl;
 
 pub mod api;
+#[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
 pub mod config;
 pub mod error;
+#[cfg(feature = "client")]
 mod event;
 pub mod group;
 pub mod guide;
-#[cfg(feature = "unstable")]
+#[cfg(all(feature = "client", feature = "unstable"))]
 pub mod machine;
-#[cfg(not(feature = "unstable"))]
+#[cfg(all(feature = "client", not(feature = "unstable")))]
 #[allow(
     dead_code,
     unreachable_pub,
@@ -50,7 +63,9 @@ pub mod partition;
 mod random;
 pub mod record;
 pub mod sasl;
+#[cfg(feature = "client")]
 #[doc(hidden)]
 pub mod shared;
+#[cfg(feature = "client")]
 pub mod stats;
 pub mod wire;

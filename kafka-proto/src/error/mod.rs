@@ -2,11 +2,15 @@
 
 mod code;
 mod config;
+#[cfg(feature = "client")]
 mod failure;
+#[cfg(feature = "client")]
 mod write;
 
 pub use crate::wire::{DecodeError, DecodeErrorKind};
 pub use code::ErrorCode;
 pub use config::ConfigError;
+#[cfg(feature = "client")]
 pub use failure::{Error, ErrorKind, Fault, Outcome, Scope};
+#[cfg(feature = "client")]
 pub use write::{Undelivered, UndeliveredMessage, WriteError, Written};

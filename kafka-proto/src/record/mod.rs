@@ -3,6 +3,8 @@
 mod batch;
 mod build;
 mod compress;
+#[cfg(feature = "client")]
+mod destination;
 mod error;
 #[cfg(any(test, feature = "unstable"))]
 pub mod fuzz;
@@ -30,6 +32,7 @@ pub use compress::{
 pub use error::{RecordError, RecordErrorKind};
 pub use header::{BatchHeader, sequence_after, verify_crc};
 pub use legacy::{MessageSetError, message_set};
+#[cfg(feature = "client")]
 pub(crate) use message::Chunk;
 pub use message::{Message, Messages};
 pub(crate) use view::{RawRecord, RecordCursor};
@@ -88,22 +91,6 @@ impl<'a> Record<'a> {
     pub fn headers(self, headers: &'a [Header<'a>]) -> Self {
         Self {
             headers: Headers(HeadersInner::Slice(headers)),
-            ..self
-        }
-    }
-
-    /// Sets the topic. Default: the topic of the writer.
-    pub fn topic(self, topic: &'a str) -> Self {
-        Self {
-            topic: Some(topic),
-            ..self
-        }
-    }
-
-    /// Sets the partition. Default: what the writer's balancer picks.
-    pub fn partition(self, partition: i32) -> Self {
-        Self {
-            partition: Some(partition),
             ..self
         }
     }
