@@ -3,25 +3,26 @@
 //! Most users want an adapter (`kafka-client-tokio` and its sisters), which drives this crate on a runtime and re-exports
 //! its handles. This crate is for those who write adapters, brokers for tests, proxies and tools: the [`guide`] shows how.
 //!
-//! By default it is the protocol alone, which builds in a third of the time:
+//! By default it is messages and records, which build in a third of the time that all takes:
 //!
 //! | module | what | stability |
 //! |---|---|---|
 //! | [`api`] | the messages of all client APIs, one table each | semver; structs may get fields |
 //! | [`record`] | records, messages, batches, their codecs | semver |
 //! | [`wire`] | primitive types, the reader and the writer, the JSON form | semver |
-//! | [`error`] | the codes of brokers; what goes wrong | semver |
-//! | [`partition`], [`group`] | which partition a record goes to, and who reads which partitions | semver |
-//! | [`sasl`] | how a client proves who it is | semver |
+//! | [`error`] | the codes of brokers, and which of them allow a retry | semver |
+//! | [`partition`] | which partition a record goes to | semver |
 //!
-//! The feature `client`, which `tls` and `tracing` imply, adds what drives connections:
+//! Features add the rest; `client` implies `group` and `sasl`, and is implied by `tls` and `tracing`:
 //!
-//! | module | what | stability |
-//! |---|---|---|
-//! | `client` | the handles, the links, and `Control`, which an adapter drives | semver |
-//! | `config` | settings | semver |
-//! | `stats` | what writers and readers have done | semver |
-//! | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
+//! | feature | module | what | stability |
+//! |---|---|---|---|
+//! | `group` | `group` | who reads which partitions: assignors, and what members tell each other | semver |
+//! | `sasl` | `sasl` | how a client proves who it is, as exchanges | semver |
+//! | `client` | `client` | the handles, the links, and `Control`, which an adapter drives | semver |
+//! | | `config` | settings | semver |
+//! | | `stats` | what writers and readers have done | semver |
+//! | | `machine` | the state machines: queue, cursor, cluster, handshake | feature `unstable` |
 //!
 //! # The contract
 //!
@@ -47,6 +48,7 @@ pub mod config;
 pub mod error;
 #[cfg(feature = "client")]
 mod event;
+#[cfg(feature = "group")]
 pub mod group;
 pub mod guide;
 #[cfg(all(feature = "client", feature = "unstable"))]
@@ -62,6 +64,7 @@ pub mod partition;
 #[allow(unreachable_pub, reason = "public in `machine::backoff`")]
 mod random;
 pub mod record;
+#[cfg(feature = "sasl")]
 pub mod sasl;
 #[cfg(feature = "client")]
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! What goes wrong, whose fault it is, whether to try again, and what became of the data.
 
 mod code;
+#[cfg(feature = "sasl")]
 mod config;
 #[cfg(feature = "client")]
 mod failure;
@@ -9,6 +10,7 @@ mod write;
 
 pub use crate::wire::{DecodeError, DecodeErrorKind};
 pub use code::ErrorCode;
+#[cfg(feature = "sasl")]
 pub use config::ConfigError;
 #[cfg(feature = "client")]
 pub use failure::{Error, ErrorKind, Fault, Outcome, Scope};
