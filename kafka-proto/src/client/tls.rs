@@ -1,37 +1,30 @@
 //! TLS beneath a link: plaintext segments become ciphertext for the socket, ciphertext becomes bytes of frames.
 //!
 //! rustls has one object for both directions, so both halves lock it, each for at most one record. What reading makes to
-//! be sent (the handshake, key updates) wakes the sending half.
+//! be sent (the handshake, key updates) wakes the sending half. Records are opened where the socket put them and sealed
+//! into what the socket takes: beside that, opening costs a copy inside rustls and one into the frames.
 
 mod failure;
+mod session;
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    io::{self, IoSlice, Read, Write},
-    sync::Arc,
-};
+use std::{collections::VecDeque, fmt, io::IoSlice, sync::Arc};
 
 use bytes::{Buf, Bytes};
-use rustls::ClientConnection;
+use rustls::client::UnbufferedClientConnection;
 
-use self::failure::explain;
+use self::{failure::explain, session::Session};
 use super::sync::Lock;
-use crate::{
-    config::Config,
-    error::{Error, ErrorKind},
-    machine::frames::Frames,
-};
+use crate::{config::Config, error::Error, machine::frames::Frames};
 
 /// The most plaintext of one record.
 const RECORD: usize = 16 << 10;
+/// Bytes before each record: its type, a version, its length.
+const HEADER: usize = 5;
 /// Ciphertext that is kept ready for the socket.
 const AHEAD: usize = 64 << 10;
 /// What a record has beside its plaintext, and more.
 const OVERHEAD: usize = 256;
-/// Segments in one record.
-const SEGMENTS: usize = 64;
-/// Room for reads.
+/// Room for reads. A part of a record stays in it, and there is room behind: rustls refuses records above 18 KiB.
 const ROOM: usize = 64 << 10;
 
 /// The layer of one link, if its client has TLS: for the sending and for the receiving half.
@@ -44,23 +37,22 @@ pub(crate) fn layer(config: &Config, host: &str) -> Result<Option<(Seal, Open)>,
         return Ok(None);
     };
     let name = tls.name_for(host)?;
-    let connection = ClientConnection::new(tls.client_config()?, name);
-    let mut connection = connection.map_err(|e| explain(&e, Progress::default()))?;
-    // both halves keep what waits within bounds
-    connection.set_buffer_limit(None);
-    let connection = Arc::new(Lock::new(connection));
+    let connection = UnbufferedClientConnection::new(tls.client_config()?, name);
+    let connection = connection.map_err(|e| explain(&e, Progress::default()))?;
+    let session = Arc::new(Lock::new(Session::new(connection)));
     let seal = Seal {
-        connection: connection.clone(),
-        ready: Vec::new(),
-        sent: 0,
+        session: session.clone(),
+        ready: Ready::default(),
+        gathered: Vec::new(),
         marks: VecDeque::new(),
         begun: false,
         parting: false,
     };
     let open = Open {
-        connection,
+        session,
         ciphertext: Vec::new(),
-        filled: 0,
+        begin: 0,
+        end: 0,
         progress: Progress::default(),
     };
     Ok(Some((seal, open)))
@@ -68,10 +60,10 @@ pub(crate) fn layer(config: &Config, host: &str) -> Result<Option<(Seal, Open)>,
 
 /// The sending half: seals records.
 pub(crate) struct Seal {
-    connection: Arc<Lock<ClientConnection>>,
-    /// Ciphertext for the socket, from `sent` on.
-    ready: Vec<u8>,
-    sent: usize,
+    session: Arc<Lock<Session>>,
+    ready: Ready,
+    /// The plaintext of a record that lies in more than one segment.
+    gathered: Vec<u8>,
     /// Where a record ends in `ready`, and how many bytes of plaintext have left with it.
     marks: VecDeque<(usize, usize)>,
     /// Something has left for the peer.
@@ -80,28 +72,64 @@ pub(crate) struct Seal {
     parting: bool,
 }
 
+/// Ciphertext for the socket.
+#[derive(Default)]
+struct Ready {
+    /// Ciphertext first, then room that is written once and not cleared again.
+    bytes: Vec<u8>,
+    filled: usize,
+    sent: usize,
+}
+
+impl Ready {
+    fn is_empty(&self) -> bool {
+        self.sent == self.filled
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.sent..self.filled]
+    }
+
+    /// At least `n` bytes of room.
+    fn room(&mut self, n: usize) -> &mut [u8] {
+        let end = self.filled + n;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        &mut self.bytes[self.filled..]
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+}
+
 impl Seal {
     /// Seals what fits of `segments`, and takes what the connection itself has to say. Returns whether there is anything to
     /// write.
     pub(crate) fn fill(&mut self, segments: &mut VecDeque<Bytes>) -> Result<bool, Error> {
-        if self.sent < self.ready.len() {
+        if !self.ready.is_empty() {
             return Ok(true);
         }
-        while self.ready.len() < AHEAD {
-            let mut connection = self.connection.lock();
-            while connection.wants_write() {
-                connection.write_tls(&mut self.ready).map_err(unsealed)?;
-            }
-            if segments.is_empty() || connection.is_handshaking() {
+        while self.ready.filled < AHEAD {
+            let plaintext = gather(segments, &mut self.gathered);
+            let mut session = self.session.lock();
+            let output = session.output()?;
+            self.ready.append(output);
+            output.clear();
+            if plaintext.is_empty() || session.is_handshaking() {
                 break;
             }
-            make_room(&mut self.ready, segments);
-            let taken = seal_record(&mut connection, segments).map_err(unsealed)?;
-            while connection.wants_write() {
-                connection.write_tls(&mut self.ready).map_err(unsealed)?;
+            let room = self.ready.room(room_for(self.ready.filled, segments));
+            let n = session.seal(plaintext, room)?;
+            drop(session);
+            if n == 0 {
+                break;
             }
-            drop(connection);
-            self.marks.push_back((self.ready.len(), taken));
+            self.ready.filled += n;
+            let taken = plaintext.len();
+            self.marks.push_back((self.ready.filled, taken));
             advance(segments, taken);
         }
         Ok(!self.ready.is_empty())
@@ -109,7 +137,7 @@ impl Seal {
 
     /// The ciphertext to write.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let rest = &self.ready[self.sent..];
+        let rest = self.ready.rest();
         match slices.first_mut() {
             Some(slot) if !rest.is_empty() => {
                 *slot = IoSlice::new(rest);
@@ -121,27 +149,27 @@ impl Seal {
 
     /// Takes note that the socket has taken `n` bytes; returns how many bytes of plaintext have left whole by it.
     pub(crate) fn consume(&mut self, n: usize) -> usize {
-        self.sent = (self.sent + n).min(self.ready.len());
+        self.ready.sent = (self.ready.sent + n).min(self.ready.filled);
         let mut left = 0;
         while let Some((end, plaintext)) = self.marks.front()
-            && *end <= self.sent
+            && *end <= self.ready.sent
         {
             left += plaintext;
             self.marks.pop_front();
         }
         self.begun |= n > 0;
-        if self.sent == self.ready.len() {
+        if self.ready.is_empty() {
             // the next burst finds the memory where this one had it: given back, it would come anew page by page
-            self.ready.clear();
-            self.sent = 0;
+            (self.ready.filled, self.ready.sent) = (0, 0);
         }
         left
     }
 
     /// Gives back memory that only a burst needs: the link goes to sleep and waits for nothing.
     pub(crate) fn rest(&mut self) {
-        if self.ready.is_empty() && self.ready.capacity() > RECORD {
-            self.ready = Vec::new();
+        if self.ready.is_empty() && self.ready.bytes.len() > RECORD {
+            self.ready = Ready::default();
+            self.gathered = Vec::new();
         }
     }
 
@@ -151,32 +179,24 @@ impl Seal {
     /// that it was not written.
     pub(crate) fn farewell(&mut self) -> Result<bool, Error> {
         if self.parting {
-            return Ok(self.sent < self.ready.len());
+            return Ok(!self.ready.is_empty());
         }
         self.parting = true;
-        if !self.begun || self.sent < self.ready.len() {
-            self.ready = Vec::new();
-            self.sent = 0;
+        if !self.begun || !self.ready.is_empty() {
+            self.ready = Ready::default();
             return Ok(false);
         }
-        let mut connection = self.connection.lock();
-        if !connection.is_handshaking() {
-            connection.send_close_notify();
-        }
+        let mut session = self.session.lock();
+        session.end()?;
         // an alert, too, where the peer did something wrong
-        while connection.wants_write() {
-            connection.write_tls(&mut self.ready).map_err(unsealed)?;
-        }
+        self.ready.append(session.output()?);
         Ok(!self.ready.is_empty())
     }
 }
 
-/// Makes room for what is to be sealed at once, so that records are appended without moving those before them.
-fn make_room(ready: &mut Vec<u8>, segments: &VecDeque<Bytes>) {
-    let most = AHEAD + RECORD + OVERHEAD - ready.len().min(AHEAD);
-    if ready.capacity() - ready.len() >= most {
-        return;
-    }
+/// The room for what is to be sealed at once, so that records are appended without moving those before them.
+fn room_for(filled: usize, segments: &VecDeque<Bytes>) -> usize {
+    let most = AHEAD + RECORD + OVERHEAD - filled.min(AHEAD);
     let (mut plaintext, mut records) = (0, 1);
     for segment in segments {
         plaintext += segment.len();
@@ -185,23 +205,26 @@ fn make_room(ready: &mut Vec<u8>, segments: &VecDeque<Bytes>) {
             break;
         }
     }
-    ready.reserve((plaintext + records * OVERHEAD).min(most));
+    (plaintext + records * OVERHEAD).min(most)
 }
 
-/// Seals the beginning of `segments` as one record; returns how much of them.
-fn seal_record(connection: &mut ClientConnection, segments: &VecDeque<Bytes>) -> io::Result<usize> {
-    let mut slices = [IoSlice::new(&[]); SEGMENTS];
-    let (mut count, mut room) = (0, RECORD);
-    for (slot, segment) in slices.iter_mut().zip(segments) {
+/// The plaintext of the next record: the beginning of `segments`, in one piece.
+fn gather<'a>(segments: &'a VecDeque<Bytes>, gathered: &'a mut Vec<u8>) -> &'a [u8] {
+    let Some(first) = segments.front() else {
+        return &[];
+    };
+    if first.len() >= RECORD || segments.len() == 1 {
+        return &first[..first.len().min(RECORD)];
+    }
+    gathered.clear();
+    for segment in segments {
+        let room = RECORD - gathered.len();
         if room == 0 {
             break;
         }
-        let part = &segment[..segment.len().min(room)];
-        *slot = IoSlice::new(part);
-        room -= part.len();
-        count += 1;
+        gathered.extend_from_slice(&segment[..segment.len().min(room)]);
     }
-    connection.writer().write_vectored(&slices[..count])
+    gathered
 }
 
 fn advance(segments: &mut VecDeque<Bytes>, mut n: usize) {
@@ -216,10 +239,11 @@ fn advance(segments: &mut VecDeque<Bytes>, mut n: usize) {
 
 /// The receiving half: opens records.
 pub(crate) struct Open {
-    connection: Arc<Lock<ClientConnection>>,
-    /// Room for reads.
+    session: Arc<Lock<Session>>,
+    /// What was read and is not opened yet, from `begin` to `end`; the rest is room for reads.
     ciphertext: Vec<u8>,
-    filled: usize,
+    begin: usize,
+    end: usize,
     progress: Progress,
 }
 
@@ -251,51 +275,49 @@ impl Open {
         if self.ciphertext.is_empty() {
             self.ciphertext.resize(ROOM, 0);
         }
-        &mut self.ciphertext
+        if self.begin > 0 {
+            self.ciphertext.copy_within(self.begin..self.end, 0);
+            (self.begin, self.end) = (0, self.end - self.begin);
+        }
+        &mut self.ciphertext[self.end..]
     }
 
     /// Takes note of `n` bytes read into [`Open::space`].
     pub(crate) fn filled(&mut self, n: usize) {
-        self.filled = n.min(self.ciphertext.len());
+        self.end = (self.end + n).min(self.ciphertext.len());
+        self.progress.answered |= n > 0;
     }
 
-    /// Opens what has been read, until something came of it; `None`: it is all done.
-    pub(crate) fn open(
-        &mut self,
-        from: &mut usize,
-        frames: &mut Frames,
-    ) -> Result<Option<Opened>, Error> {
-        while *from < self.filled {
-            let mut opened = Opened::default();
-            let mut rest = &self.ciphertext[*from..self.filled];
-            let mut connection = self.connection.lock();
-            let was_handshaking = connection.is_handshaking();
-            let n = read_record(&mut connection, &mut rest).map_err(unsealed)?;
-            self.progress.answered = true;
-            let state = connection.process_new_packets();
-            let state = state.map_err(|e| explain(&e, self.progress))?;
-            opened.output = connection.wants_write();
-            opened.ended = state.peer_has_closed();
-            if was_handshaking && !connection.is_handshaking() {
+    /// Opens what has been read, until something came of it; `None`: all that is whole is done.
+    pub(crate) fn open(&mut self, frames: &mut Frames) -> Result<Option<Opened>, Error> {
+        while self.begin < self.end {
+            let rest = &mut self.ciphertext[self.begin..self.end];
+            let size = record_size(rest);
+            let is_whole = size.is_some_and(|size| size <= rest.len());
+            let n = size.filter(|_| is_whole).unwrap_or(rest.len());
+            let mut session = self.session.lock();
+            let was_handshaking = session.is_handshaking();
+            let opened = session.open(&mut rest[..n], is_whole, frames);
+            let is_handshaking = session.is_handshaking();
+            drop(session);
+            let mut opened = match opened {
+                Ok(opened) => opened,
+                Err(error) => {
+                    // nothing comes after a failure
+                    self.begin = self.end;
+                    return Err(explain(&error, self.progress));
+                }
+            };
+            if was_handshaking && !is_handshaking {
                 self.progress.established = true;
                 opened.output = true;
             }
-            let mut left = state.plaintext_bytes_to_read();
-            while left > 0 {
-                let n = connection.reader().read(frames.space()).map_err(unsealed)?;
-                if n == 0 {
-                    break;
-                }
-                frames.filled(n);
-                opened.bytes += n;
-                left -= n;
-            }
-            drop(connection);
-            *from += n;
             self.progress.heard |= opened.bytes > 0;
-            // nothing comes after the end of a stream
-            if n == 0 || opened.ended {
-                *from = self.filled;
+            match is_whole {
+                true if !opened.ended => self.begin += n,
+                // nothing comes after the end of a stream
+                true => self.begin = self.end,
+                false => return Ok(None),
             }
             if opened.bytes > 0 || opened.output || opened.ended {
                 return Ok(Some(opened));
@@ -309,31 +331,16 @@ impl Open {
     }
 }
 
-/// Hands over about a record of ciphertext; returns how much. rustls takes a quarter of one at a time, and looks in vain for
-/// the whole after each.
-fn read_record(connection: &mut ClientConnection, rest: &mut &[u8]) -> io::Result<usize> {
-    let before = rest.len();
-    while !rest.is_empty() && before - rest.len() < RECORD {
-        match connection.read_tls(rest) {
-            Ok(0) => break,
-            Ok(_) => {}
-            // it has no room before what it has is opened
-            Err(_) if rest.len() < before => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(before - rest.len())
-}
-
-/// What neither side of a sound connection does.
-fn unsealed(error: io::Error) -> Error {
-    Error::new(ErrorKind::Protocol, format!("TLS failed: {error}")).caused_by(error)
+/// The size of the record that `bytes` begin with, as far as they tell.
+fn record_size(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.first_chunk::<HEADER>()?;
+    Some(HEADER + usize::from(u16::from_be_bytes([header[3], header[4]])))
 }
 
 impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seal")
-            .field("ready", &(self.ready.len() - self.sent))
+            .field("ready", &self.ready.rest().len())
             .finish_non_exhaustive()
     }
 }

@@ -69,7 +69,7 @@ impl Open {
         match *self {}
     }
 
-    pub(crate) fn open(&mut self, _: &mut usize, _: &mut Frames) -> Result<Option<Opened>, Error> {
+    pub(crate) fn open(&mut self, _: &mut Frames) -> Result<Option<Opened>, Error> {
         match *self {}
     }
 

@@ -80,6 +80,17 @@ impl Frames {
         self.filled = (self.filled + n).min(self.buffer.len());
     }
 
+    /// Appends bytes that were read elsewhere: into the same room as a read has, only that nobody needs it zeroed, so that
+    /// what a peer announces and does not send takes no memory, though it may take addresses.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.buffer.truncate(self.filled);
+        if self.buffer.capacity() - self.filled < bytes.len() {
+            self.buffer.reserve(self.room().max(bytes.len()));
+        }
+        self.buffer.extend_from_slice(bytes);
+        self.filled = self.buffer.len();
+    }
+
     /// The next whole frame, without its length.
     pub fn poll_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
         let Some(length) = self.declared()? else {
@@ -171,6 +182,42 @@ mod tests {
                     .iter()
                     .all(|f| f.iter().enumerate().all(|(i, b)| *b == (i % 251) as u8))
             );
+        }
+    }
+
+    #[test]
+    fn what_was_read_elsewhere_is_as_good_and_gets_no_more_room() {
+        let mut stream = Vec::new();
+        for n in [4usize, 100, 70_000, 300_000, 5] {
+            stream.extend_from_slice(&(n as i32).to_be_bytes());
+            stream.extend((0..n).map(|i| (i % 251) as u8));
+        }
+        for step in [1, 3, 1000, 16_384, stream.len()] {
+            let mut frames = Frames::new(1 << 20);
+            let mut lengths = Vec::new();
+            for (i, chunk) in stream.chunks(step).enumerate() {
+                match i % 3 {
+                    0 if frames.space().len() >= chunk.len() => {
+                        frames.space()[..chunk.len()].copy_from_slice(chunk);
+                        frames.filled(chunk.len());
+                    }
+                    _ => frames.extend(chunk),
+                }
+                while let Some(frame) = frames.poll_frame().expect("good frames") {
+                    assert!(frame.iter().enumerate().all(|(i, b)| *b == (i % 251) as u8));
+                    lengths.push(frame.len());
+                }
+            }
+            assert_eq!(lengths, [4, 100, 70_000, 300_000, 5], "in steps of {step}");
+        }
+        let mut frames = Frames::new(1 << 30);
+        frames.extend(&(1i32 << 29).to_be_bytes());
+        let mut arrived = 4;
+        while arrived < 1 << 20 {
+            frames.extend(&[0; 16 << 10]);
+            arrived += 16 << 10;
+            let room = frames.buffer.capacity();
+            assert!(room <= 2 * READ.max(arrived), "{room} for {arrived}");
         }
     }
 

@@ -54,6 +54,11 @@ struct Pair {
 
 impl Pair {
     fn new() -> (Conn, Self) {
+        Self::in_fragments(None)
+    }
+
+    /// The server cuts what it says into records of this size.
+    fn in_fragments(size: Option<usize>) -> (Conn, Self) {
         let users = broker::Sasl::new().user("alice", "secret");
         let mut cluster = Cluster::new(broker::Config::new().sasl(users));
         cluster.create_topic("orders", 1);
@@ -68,12 +73,13 @@ impl Pair {
         let pem = certificates::BROKER.as_bytes();
         let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>();
         let key = PrivateKeyDer::from_pem_slice(pem).expect("a key");
-        let server = ServerConfig::builder_with_provider(provider)
+        let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
             .with_single_cert(chain.expect("a chain"), key)
             .expect("a certificate");
+        server.max_fragment_size = size;
         let pair = Self {
             outbound,
             inbound,
@@ -227,6 +233,47 @@ fn keys_may_change_at_any_time() {
     }
 }
 
+/// A handshake message may be cut anywhere, the broker's tickets among them, and requests do not wait for the rest of one.
+#[test]
+fn messages_of_the_handshake_may_come_in_parts() {
+    for part in [1, 40, 90, 200] {
+        let (conn, mut pair) = Pair::in_fragments(Some(64));
+        pair.write(1 << 20);
+        while pair.server.is_handshaking() {
+            pair.read(1 << 20);
+            pair.write(1 << 20);
+        }
+        // the end of the handshake has left, nothing else has, and the first ticket is on its way
+        assert!(pair.to_client.len() > 200);
+        pair.read(part);
+        pair.write(1 << 20);
+        pair.run(part, conn.ready()).expect("a handshake");
+        pair.server.refresh_traffic_keys().expect("TLS 1.3");
+        let call = conn.request(MetadataRequest::default());
+        pair.run(part, call).expect("an answer");
+    }
+}
+
+/// What has begun is kept until it is whole, which a peer must not be able to put off for ever.
+#[test]
+fn a_message_of_the_handshake_that_does_not_end_is_refused() {
+    let (conn, mut pair) = Pair::new();
+    pair.write(1 << 20);
+    pair.to_client.clear();
+    // the largest server hello there can be, in records of one byte
+    for byte in [2, 0, 0xff, 0xff].into_iter().chain([0; 20_000]) {
+        pair.to_client.extend([22, 3, 3, 0, 1, byte]);
+    }
+    pair.read(10_000);
+    let mut ready = pin!(conn.ready());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(ready.as_mut().poll(&mut cx).is_pending());
+    pair.read(1 << 20);
+    let error = pair.run(1 << 20, ready).expect_err("too long");
+    assert!(error.to_string().contains("in parts"), "{error}");
+    assert!(!pair.inbound.space().is_empty());
+}
+
 #[test]
 fn the_end_of_the_stream_is_understood_in_good_order_and_without() {
     for notify in [true, false] {
@@ -277,6 +324,10 @@ fn the_end_that_a_broker_makes_is_answered() {
     pair.run(64, conn.ready()).expect("a handshake");
     pair.to_client.extend([23, 3, 3, 0, 40]);
     pair.to_client.extend([7; 40]);
+    pair.read(1 << 20);
+    // what may still come changes nothing
+    pair.to_client.extend([23, 3, 3, 0, 40]);
+    pair.to_client.extend([8; 40]);
     pair.read(1 << 20);
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(

@@ -122,12 +122,11 @@ impl Inbound {
 
     /// Opens the records of `n` bytes, and takes each frame as soon as it is whole.
     fn open(&mut self, n: usize, now: Now) -> Result<bool, Error> {
-        let mut from = 0;
         if let Some(open) = &mut self.open {
             open.filled(n);
         }
         while let Some(open) = &mut self.open {
-            let opened = match open.open(&mut from, &mut self.frames) {
+            let opened = match open.open(&mut self.frames) {
                 Ok(Some(opened)) => opened,
                 Ok(None) => break,
                 Err(error) => return Err(self.broken(error)),

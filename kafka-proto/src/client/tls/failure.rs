@@ -5,6 +5,11 @@ use rustls::{AlertDescription, CertificateError};
 use super::Progress;
 use crate::error::{Error, ErrorKind};
 
+/// What neither side of a sound connection does.
+pub(super) fn unsealed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Protocol, format!("TLS failed: {error}")).caused_by(error)
+}
+
 /// The likely cause of a failure, in words that lead to the cure.
 pub(super) fn explain(error: &rustls::Error, progress: Progress) -> Error {
     use rustls::Error as Tls;
