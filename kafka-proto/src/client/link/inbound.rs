@@ -135,12 +135,18 @@ impl Inbound {
             let mut inner = self.link.inner.lock();
             inner.tls = Some(progress);
             inner.tls_output |= opened.output;
+            let expected = match inner.in_flight.front().map(|request| &request.purpose) {
+                // what an answer may take was reserved before it was asked for
+                Some(Purpose::Fetch(_, reserved, _)) => *reserved,
+                _ => 0,
+            };
             let waker = match opened.output {
                 true => inner.waker.take(),
                 false => None,
             };
             drop(inner);
             wake(waker);
+            self.frames.expect(expected);
             if opened.bytes > 0 && !self.split(now)? {
                 return Ok(false);
             }
