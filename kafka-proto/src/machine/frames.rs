@@ -219,6 +219,18 @@ mod tests {
             let room = frames.buffer.capacity();
             assert!(room <= 2 * READ.max(arrived), "{room} for {arrived}");
         }
+        // but what our own request allowed comes at once
+        let mut frames = Frames::new(1 << 30);
+        frames.expect(8 << 20);
+        frames.extend(&(6i32 << 20).to_be_bytes());
+        let mut rooms = Vec::new();
+        for _ in 0..384 {
+            frames.extend(&[0; 16 << 10]);
+            rooms.push(frames.buffer.capacity());
+        }
+        assert!(frames.poll_frame().expect("a good frame").is_some());
+        rooms.dedup();
+        assert_eq!(rooms.len(), 2, "it moved at {rooms:?}");
     }
 
     #[test]
