@@ -140,7 +140,7 @@ pub(super) fn blob_size(blob: Option<&[u8]>) -> usize {
 }
 
 /// Reads a varint of at most 64 bits at `at` and moves `at` behind it; `None` if it is cut or too long.
-#[inline]
+#[inline(always)]
 pub(crate) fn get(input: &[u8], at: &mut usize) -> Option<i64> {
     // most are lengths of one or two bytes
     match input.get(*at..)? {
@@ -157,7 +157,7 @@ pub(crate) fn get(input: &[u8], at: &mut usize) -> Option<i64> {
 }
 
 /// Reads a varint of at most 32 bits at `at`; `None` if it is cut, too long or out of range.
-#[inline]
+#[inline(always)]
 pub(crate) fn get_i32(input: &[u8], at: &mut usize) -> Option<i32> {
     let start = *at;
     let value = get(input, at)?;

@@ -135,18 +135,12 @@ impl Inbound {
             let mut inner = self.link.inner.lock();
             inner.tls = Some(progress);
             inner.tls_output |= opened.output;
-            let expected = match inner.in_flight.front().map(|request| &request.purpose) {
-                // what an answer may take was reserved before it was asked for
-                Some(Purpose::Fetch(_, reserved, _)) => *reserved,
-                _ => 0,
-            };
             let waker = match opened.output {
                 true => inner.waker.take(),
                 false => None,
             };
             drop(inner);
             wake(waker);
-            self.frames.expect(expected);
             if opened.bytes > 0 && !self.split(now)? {
                 return Ok(false);
             }
@@ -173,7 +167,16 @@ impl Inbound {
             }
             let frame = match self.frames.poll_frame() {
                 Ok(Some(frame)) => frame,
-                Ok(None) => return Ok(self.link.error().is_none()),
+                Ok(None) => {
+                    let inner = self.link.inner.lock();
+                    // what the next answer may take was reserved before it was asked for
+                    let reserved = match inner.in_flight.front().map(|request| &request.purpose) {
+                        Some(Purpose::Fetch(_, reserved, _)) => *reserved,
+                        _ => 0,
+                    };
+                    self.frames.expect(reserved);
+                    return Ok(!matches!(inner.state, State::Closed(_)));
+                }
                 Err(e) => return Err(self.broken(frame_error(&e))),
             };
             if let Err(error) = self.handle_frame(frame, now) {
