@@ -28,6 +28,9 @@ thread_local! {
     static CALLER: Cell<Option<(Arc<Caller>, Waker)>> = const { Cell::new(None) };
 }
 
+/// Why a wait without a deadline has an outcome.
+pub(crate) const ENDS: &str = "a wait without a deadline ends with its outcome";
+
 /// What drives a client or a connection, for those who wait.
 #[derive(Debug)]
 pub(crate) struct Io {
@@ -76,14 +79,14 @@ impl Io {
     /// Waits for `future`.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         let outcome = self.wait(None, future);
-        outcome.expect("a wait without a deadline ends with its outcome")
+        outcome.expect(ENDS)
     }
 
     /// Waits for `future`, which hands something over. If it need not wait, what it handed over may leave a little later,
     /// with what follows: once the caller waits for something, or by the I/O thread.
     pub(crate) fn hand_over<T>(&self, future: impl Future<Output = T>) -> T {
         let outcome = self.look_or_stay(None, future, || {});
-        outcome.expect("a wait without a deadline ends with its outcome")
+        outcome.expect(ENDS)
     }
 
     /// Waits for `future` up to `limit`.
@@ -92,8 +95,7 @@ impl Io {
         limit: Duration,
         future: impl Future<Output = T>,
     ) -> Option<T> {
-        // what lies beyond the clock is for ever
-        self.wait(Instant::now().checked_add(limit), future)
+        self.wait(deadline(limit), future)
     }
 
     /// Has what was handed over leave, if nobody drives: the caller may not wait for it, or late.
@@ -147,12 +149,22 @@ impl Io {
         at_once: impl FnOnce(),
     ) -> Option<T> {
         let mut future = pin!(future);
-        // most reads find their message in hand: a look costs less than making a bed for the wait
+        // most calls find their outcome in hand: a look costs less than making a bed for the wait
         let mut look = Context::from_waker(Waker::noop());
         if let Poll::Ready(value) = future.as_mut().poll(&mut look) {
             at_once();
             return Some(value);
         }
+        self.stay(deadline, future)
+    }
+
+    /// Waits up to `deadline` for `future`, which has been looked at.
+    pub(crate) fn stay<T>(
+        &self,
+        deadline: Option<Instant>,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut future = pin!(future);
         let signal = self.seats.as_ref().map(|(_, signal)| signal);
         let (caller, waker) = take(signal);
         let mut cx = Context::from_waker(&waker);
@@ -175,6 +187,11 @@ impl Io {
         let _ = CALLER.try_with(|kept| kept.set(Some((caller, waker))));
         outcome
     }
+}
+
+/// When `limit` from now is over; what lies beyond the clock is for ever.
+pub(crate) fn deadline(limit: Duration) -> Option<Instant> {
+    Instant::now().checked_add(limit)
 }
 
 /// The thread's caller, or a new one where the last call was to another client, or the thread ends.

@@ -4,7 +4,7 @@ use std::{
     iter::FusedIterator,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kafka_proto::{
@@ -15,7 +15,7 @@ use kafka_proto::{
     stats::ReaderStats,
 };
 
-use crate::client::Client;
+use crate::{client::Client, io};
 
 /// Reads messages of a topic or of partitions, without a group.
 ///
@@ -63,13 +63,10 @@ impl Reader {
     pub fn read_message_timeout(&mut self, limit: Duration) -> Result<Option<Message>, Error> {
         let message = match self.look() {
             Poll::Ready(message) => message,
-            Poll::Pending => {
-                let io = self.client.io().clone();
-                match io.block_on_for(limit, self.reader.read_message()) {
-                    None => return Ok(None),
-                    Some(message) => message,
-                }
-            }
+            Poll::Pending => match self.stay(io::deadline(limit)) {
+                None => return Ok(None),
+                Some(message) => message,
+            },
         };
         match message {
             Ok(None) => Err(Error::closed()),
@@ -86,7 +83,7 @@ impl Reader {
     pub fn fetch_message(&mut self) -> Result<Option<Message>, Error> {
         match self.look() {
             Poll::Ready(message) => message,
-            Poll::Pending => self.client.io().block_on(self.reader.fetch_message()),
+            Poll::Pending => self.stay(None).expect(io::ENDS),
         }
     }
 
@@ -98,6 +95,12 @@ impl Reader {
             self.client.io().nudge();
         }
         message
+    }
+
+    /// Waits for the next message up to `deadline`, after a look.
+    fn stay(&mut self, deadline: Option<Instant>) -> Option<Result<Option<Message>, Error>> {
+        let next = self.reader.fetch_message();
+        self.client.io().stay(deadline, next)
     }
 
     /// Waits for what one fetch brought for one partition; `None` once the reader or its client is closed.
