@@ -12,6 +12,7 @@ use std::{
 
 use kafka_proto::{
     api::{ApiKey, fuzz},
+    machine::fuzz::NONCE,
     record::Compression,
 };
 use serde_json::Value;
@@ -104,9 +105,6 @@ fn answers(nonce: &str, other: &str, lines: &[&str]) -> String {
     lines.replacen(&format!("r={nonce}"), &format!("r={other}"), 1)
 }
 
-/// Three bytes of the nonce that the target `authentication` has, 24 sevens, as SCRAM writes them.
-const NONCE_OF_SEVENS: &str = "BwcH";
-
 /// Where seeds go.
 struct Seeds {
     corpus: PathBuf,
@@ -126,7 +124,7 @@ impl Seeds {
     fn put_exchange(&mut self, nonce: &str, lines: &[&str]) {
         self.put("sasl", answers(nonce, "n", lines).as_bytes());
         // before it comes the answer to the choice of the mechanism
-        let lines = answers(nonce, &NONCE_OF_SEVENS.repeat(8), lines);
+        let lines = answers(nonce, NONCE, lines);
         self.put("authentication", format!("\n{lines}").as_bytes());
     }
 }

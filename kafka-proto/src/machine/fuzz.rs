@@ -16,6 +16,10 @@ use crate::{
     wire::Reader,
 };
 
+/// The random bytes of each exchange.
+const ENTROPY: [u8; 24] = [7; 24];
+/// The nonce that SCRAM makes of them, for seeds: a broker that does not repeat it is refused at its first line.
+pub const NONCE: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
 /// The longest frame that is taken here.
 const MAX: usize = 1 << 16;
 
@@ -106,7 +110,7 @@ pub fn authentication(data: &[u8]) {
     for mechanism in [&scram as &dyn Mechanism, &plain, &bearer] {
         for max in [0, 1] {
             let versions = Versions::of_all(max);
-            let started = ExpectMechanism::start(mechanism, [7; 24], &versions);
+            let started = ExpectMechanism::start(mechanism, ENTROPY, &versions);
             let (_, expect) = started.expect("the broker knows SASL");
             let mut expect = Expect::Mechanism(expect);
             let mut answers = data.split(|b| *b == b'\n');
@@ -144,6 +148,8 @@ pub fn authentication(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn frames_are_the_same_however_they_arrive() {
         let mut stream = Vec::new();
@@ -153,8 +159,18 @@ mod tests {
         }
         stream.extend(b"HTTP/1.1 400");
         for seed in 0..=255 {
-            super::frames(&[&[seed], &stream[..]].concat());
-            super::frames(&[&[seed], &stream[..stream.len() / 2]].concat());
+            frames(&[&[seed], &stream[..]].concat());
+            frames(&[&[seed], &stream[..stream.len() / 2]].concat());
+        }
+    }
+
+    #[test]
+    fn a_seed_with_the_nonce_gets_beyond_the_first_line() {
+        let scram = Scram::new(ScramHash::Sha256, "user", "pencil");
+        for (nonce, goes_on) in [(NONCE, true), ("another", false)] {
+            let (_, exchange) = scram.start(ENTROPY).expect("a first message");
+            let line = format!("r={nonce}more,s=QSXCR+Q6sek8bf92,i=4096");
+            assert_eq!(exchange.handle(line.as_bytes()).is_ok(), goes_on, "{line}");
         }
     }
 
@@ -167,7 +183,7 @@ mod tests {
             b"\n{\"status\":\"invalid_token\"}\n\n\n\n",
             b"\n\xff\xfe\n\x00",
         ] {
-            super::authentication(data);
+            authentication(data);
         }
     }
 }
