@@ -1,11 +1,5 @@
-//! Which partition a record goes to: what [`partition`](crate::partition) has, and a word of state for the writer's own.
-
-#[cfg(feature = "unstable")]
-pub use crate::partition::{
-    Balancer, Crc32Balancer, HashBalancer, LeastBytes, Murmur2Balancer, Partitions, ReferenceHash,
-    RoundRobin, Sticky, UniformSticky, crc32, crc32_partition, fnv1a, fnv1a_partition,
-    fnv1a_positive_partition, murmur2, murmur2_partition,
-};
+//! Which partition the writer's records without a key go to: a word of state. All else is in
+//! [`partition`](crate::partition).
 
 /// Bytes that records without a key send to one partition before the next one has its turn (KIP-794).
 pub const STICKY_BYTES: u32 = 64 << 10;
