@@ -49,6 +49,7 @@ impl Reader {
     /// A partition cannot be read; the error's scope names it. The others go on, and so does the reader.
     #[doc(alias = "ReadMessage")]
     #[doc(alias = "recv")]
+    #[inline]
     pub fn read_message(&mut self) -> Result<Option<Message>, Error> {
         self.fetch_message()
     }
@@ -80,6 +81,7 @@ impl Reader {
     ///
     /// As [`Reader::read_message`].
     #[doc(alias = "FetchMessage")]
+    #[inline]
     pub fn fetch_message(&mut self) -> Result<Option<Message>, Error> {
         match self.look() {
             Poll::Ready(message) => message,
@@ -87,17 +89,29 @@ impl Reader {
         }
     }
 
-    /// The next message, if it is in hand, as most are: from here it is not moved through the layers of a wait.
+    /// The next message, if it is in hand, as most are: from here it is not moved through the layers of a wait, nor through
+    /// calls, where the caller inlines them.
+    #[inline]
     fn look(&mut self) -> Poll<Result<Option<Message>, Error>> {
         let mut look = Context::from_waker(Waker::noop());
         let message = self.reader.poll_message(&mut look);
-        if message.is_ready() {
-            self.client.io().nudge();
+        match &message {
+            // it has caused nothing
+            Poll::Ready(Ok(Some(_))) if self.reader.is_amid() => {}
+            Poll::Ready(_) => self.nudge(),
+            Poll::Pending => {}
         }
         message
     }
 
+    /// What a message caused shall leave.
+    #[inline(never)]
+    fn nudge(&self) {
+        self.client.io().nudge();
+    }
+
     /// Waits for the next message up to `deadline`, after a look.
+    #[inline(never)]
     fn stay(&mut self, deadline: Option<Instant>) -> Option<Result<Option<Message>, Error>> {
         let next = self.reader.fetch_message();
         self.client.io().stay(deadline, next)

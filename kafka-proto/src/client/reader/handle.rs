@@ -194,6 +194,13 @@ impl Reader {
         }
     }
 
+    /// Whether the last message came out of what the one before it came out of, so that taking it let no fetch leave: for
+    /// adapters that look after fetches.
+    #[doc(hidden)]
+    pub fn is_amid(&self) -> bool {
+        self.in_a_row > 1
+    }
+
     fn poll_batch(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Batch>, Error>> {
         loop {
             if let Some(current) = self.current.take() {
