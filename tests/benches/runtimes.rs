@@ -4,6 +4,9 @@
 //! `-- tokio blocking lone`. `ROUNDS` (default 5) and `MESSAGES` (default 2,000,000) set the size. Rounds are interleaved,
 //! and figures are medians over them. The broker is a process of its own, so that the CPU time of this one is the
 //! client's: that of all its threads. Linux only. Machines are noisy: compare figures of one run.
+//!
+//! The client has one core and the broker the others, so that figures say what the code of each runtime costs, and not on how
+//! many cores its executor works by default; `CORES=all` lets everybody use every core.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -36,6 +39,7 @@ use kafka_testing::{
     broker::{Cluster, Config},
     server::Server,
 };
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 const SIZE: usize = 100;
 const PARTITIONS: i32 = 6;
@@ -81,6 +85,8 @@ fn main() {
     let parts: Vec<_> = PARTS.map(|(name, _)| name).into();
     let sink = Broker::start("sink");
     let log = Broker::start("log");
+    // whatever is spawned from here on inherits it
+    stay_on(|core, first| core == first);
     if chosen("batches", &parts) || chosen("messages", &parts) {
         fill(&log.bootstrap, messages);
     }
@@ -102,9 +108,15 @@ fn main() {
             continue;
         }
         println!("\n{part}: {title}");
+        let tokio = results.get(&(part, RUNTIMES[0])).cloned();
         for runtime in RUNTIMES {
             if let Some(all) = results.get_mut(&(part, runtime)) {
-                println!("  {runtime:<10} {}", Figures::median(all).line(part));
+                let beside = tokio.as_ref().map(|tokio| Figures::ratio(all, tokio));
+                let beside = beside.map_or(String::new(), |x| format!("; CPU {x:.2}x of tokio's"));
+                println!(
+                    "  {runtime:<10} {}{beside}",
+                    Figures::median(all).line(part)
+                );
             }
         }
     }
@@ -172,6 +184,14 @@ impl Figures {
             switches: median(|f| f.switches),
             threads: median(|f| f.threads),
         }
+    }
+
+    /// The median of what CPU a round took beside the same round of `other`.
+    fn ratio(all: &[Self], other: &[Self]) -> f64 {
+        let rounds = all.iter().zip(other);
+        let mut ratios: Vec<_> = rounds.map(|(a, b)| a.cpu_us / b.cpu_us).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
     }
 
     fn line(&self, part: &str) -> String {
@@ -649,7 +669,25 @@ impl Drop for Broker {
     }
 }
 
+/// Keeps this thread, and those that it will spawn, on some of the cores that it has, if there is more than one.
+fn stay_on(choose: impl Fn(usize, usize) -> bool) {
+    if env::var("CORES").is_ok_and(|cores| cores == "all") {
+        return;
+    }
+    let allowed = sched_getaffinity(None).expect("Linux");
+    let cores: Vec<_> = (0..CpuSet::MAX_CPU)
+        .filter(|c| allowed.is_set(*c))
+        .collect();
+    let [first, _, ..] = cores[..] else { return };
+    let mut chosen = CpuSet::new();
+    for core in cores.into_iter().filter(|core| choose(*core, first)) {
+        chosen.set(core);
+    }
+    sched_setaffinity(None, &chosen).expect("cores that it had");
+}
+
 fn serve(kind: &str) {
+    stay_on(|core, first| core != first);
     let mut cluster = Cluster::new(Config::new().brokers(1).discard(kind == "sink"));
     cluster.create_topic("bench", PARTITIONS);
     let server = Server::start(cluster).expect("ports");
