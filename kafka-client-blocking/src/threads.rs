@@ -145,6 +145,7 @@ impl Writing {
                         let room = MOST - buffer.len();
                         buffer.extend_from_slice(&slice[..slice.len().min(room)]);
                     }
+                    outbound.writing(buffer.len());
                     // deadlines may move meanwhile, or the link end
                     if outbound.poll_closed(&mut cx).is_ready() {
                         return;
@@ -155,10 +156,13 @@ impl Writing {
                     let mut outbound = self.outbound.lock();
                     self.bell.state.lock().writing = false;
                     match written {
-                        Ok(0) => outbound.failed(ErrorKind::WriteZero.into()),
-                        Ok(n) => outbound.consume(n),
-                        Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                        Err(e) => outbound.failed(e),
+                        Ok(n @ 1..) => outbound.consume(n),
+                        Err(e) if e.kind() == ErrorKind::Interrupted => outbound.consume(0),
+                        Ok(_) | Err(_) => {
+                            let nothing = || ErrorKind::WriteZero.into();
+                            outbound.consume(0);
+                            outbound.failed(written.err().unwrap_or_else(nothing));
+                        }
                     }
                 }
                 Poll::Pending => {

@@ -7,7 +7,7 @@ use std::{
     os::unix::net::UnixStream,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -195,6 +195,62 @@ fn a_connection_dropped_while_its_stream_waits_leaves_nothing_behind() {
     });
     drop(conn);
     assert_eq!(closed.load(Ordering::Relaxed), 1);
+}
+
+/// Does not return from a write that it was told to wait in, before its stream is closed.
+struct Slow {
+    stream: UnixStream,
+    waits: Arc<AtomicBool>,
+    begin: mpsc::Sender<()>,
+    closed: mpsc::Receiver<()>,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.waits.load(Ordering::Relaxed) {
+            let _ = self.begin.send(());
+            let _ = self.closed.recv();
+        }
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The peer may have all of it, which nobody can tell before the write has returned.
+#[test]
+fn a_request_whose_write_is_under_way_at_the_end_may_have_been_written() {
+    let server = server();
+    let stream = broker(&server);
+    let (begin, begun) = mpsc::channel();
+    let (tell, closed) = mpsc::channel();
+    let waits = Arc::new(AtomicBool::new(false));
+    let to = Slow {
+        stream: stream.try_clone().expect("a descriptor"),
+        waits: waits.clone(),
+        begin,
+        closed,
+    };
+    let from = stream.try_clone().expect("a descriptor");
+    let close = move || {
+        let _ = stream.shutdown(Shutdown::Both);
+        let _ = tell.send(());
+    };
+    let conn = Dialer::new().over(from, to, close, "orders", 0);
+    let conn = conn.expect("a connection");
+    conn.lookup_leader("orders", 0).expect("so far all is well");
+    waits.store(true, Ordering::Relaxed);
+    let closer = conn.closer();
+    thread::scope(|scope| {
+        let write = scope.spawn(|| conn.write_messages(&[Record::new("a")]));
+        begun.recv().expect("the write waits");
+        closer.close();
+        let error = write.join().expect("no panic").expect_err("closed");
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert_eq!(error.outcome(), Outcome::Unknown);
+    });
 }
 
 #[test]

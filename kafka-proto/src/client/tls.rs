@@ -147,6 +147,13 @@ impl Seal {
         }
     }
 
+    /// Takes note that a write of `n` bytes is under way; returns how many bytes of plaintext leave whole by it.
+    pub(crate) fn writing(&self, n: usize) -> usize {
+        let end = self.ready.sent + n;
+        let whole = self.marks.iter().take_while(|(at, _)| *at <= end);
+        whole.map(|(_, plaintext)| plaintext).sum()
+    }
+
     /// Takes note that the socket has taken `n` bytes; returns how many bytes of plaintext have left whole by it.
     pub(crate) fn consume(&mut self, n: usize) -> usize {
         self.ready.sent = (self.ready.sent + n).min(self.ready.filled);

@@ -47,6 +47,10 @@ impl Seal {
         match *self {}
     }
 
+    pub(crate) fn writing(&mut self, _: usize) -> usize {
+        match *self {}
+    }
+
     pub(crate) fn consume(&mut self, _: usize) -> usize {
         match *self {}
     }

@@ -387,3 +387,32 @@ fn a_request_has_left_with_the_last_byte_of_its_record_and_not_before() {
     assert_eq!(outcome(whole), Outcome::Unknown);
     assert_eq!(outcome(whole + 100), Outcome::Unknown);
 }
+
+/// A write that may take long may have taken all of it before it returns.
+#[test]
+fn a_request_in_a_write_under_way_may_have_left() {
+    for (missing, returned, expected) in [
+        (0, false, Outcome::Unknown),
+        (1, false, Outcome::NotWritten),
+        (0, true, Outcome::NotWritten),
+    ] {
+        let (conn, mut pair) = Pair::new();
+        pair.run(1 << 20, conn.ready()).expect("a handshake");
+        let mut call = pin!(conn.request(ListOffsetsRequest::default()));
+        let mut cx = Context::from_waker(Waker::noop());
+        let polled = pair.outbound.poll(RealTime.now(), &mut cx);
+        assert_eq!(polled, Poll::Ready(true));
+        let mut slices = [IoSlice::new(&[]); 8];
+        let count = pair.outbound.slices(&mut slices);
+        let size: usize = slices[..count].iter().map(|s| s.len()).sum();
+        pair.outbound.writing(size - missing);
+        if returned {
+            pair.outbound.consume(0);
+        }
+        let _ = pair.inbound.filled(0, RealTime.now());
+        match call.as_mut().poll(&mut cx) {
+            Poll::Ready(Err(error)) => assert_eq!(error.outcome(), expected, "{missing}"),
+            told => panic!("{told:?}"),
+        }
+    }
+}

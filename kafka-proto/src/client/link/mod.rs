@@ -103,6 +103,8 @@ pub(crate) struct Link {
     pub(crate) common: Arc<Common>,
     /// Bytes that the socket has taken.
     written: AtomicU64,
+    /// Where a write under way ends, if there is one that may take long.
+    leaving: AtomicU64,
     /// Where the connection begins and ends, if the adapter knows it.
     addresses: Lock<Option<(SocketAddr, SocketAddr)>>,
     inner: Lock<Inner>,
@@ -284,6 +286,7 @@ impl Link {
             peer,
             common,
             written: AtomicU64::new(0),
+            leaving: AtomicU64::new(0),
             addresses: Lock::new(None),
             inner: Lock::new(inner),
         });
@@ -461,16 +464,23 @@ impl Link {
 
     /// Whether the request of a batch has left whole for the socket.
     pub(crate) fn has_left(&self, queue: &Arc<PartitionQueue>, batch: BatchId) -> bool {
-        let written = self.written.load(Ordering::Acquire);
+        let left = self.left();
         let is_it = |f: &Flight| f.batch == batch && Arc::ptr_eq(&f.queue, queue);
         let inner = self.inner.lock();
         inner
             .in_flight
             .iter()
             .any(|request| match &request.purpose {
-                Purpose::Produce(flights) => request.end <= written && flights.iter().any(is_it),
+                Purpose::Produce(flights) => request.end <= left && flights.iter().any(is_it),
                 _ => false,
             })
+    }
+
+    /// How many bytes may have left for the socket.
+    fn left(&self) -> u64 {
+        // in this order: what is taken back from the first is in the second
+        let leaving = self.leaving.load(Ordering::Acquire);
+        leaving.max(self.written.load(Ordering::Acquire))
     }
 
     /// Ends the link because the socket failed.
@@ -489,6 +499,8 @@ impl Link {
             .clone()
             .with_scope(Scope::Connection(self.peer.clone()));
         inner.state = State::Closed(error.clone());
+        // before anybody is woken who would end a write that is under way
+        let left = self.left();
         let mut in_flight = std::mem::take(&mut inner.in_flight);
         in_flight.append(&mut inner.unanswered);
         let naps = std::mem::take(&mut inner.naps);
@@ -500,12 +512,12 @@ impl Link {
         drop(inner);
         wakers.into_iter().for_each(wake);
         naps.into_iter().for_each(|(_, nap)| nap.resolve(()));
-        let written = self.written.load(Ordering::Acquire);
+        let left = left.max(self.left());
         if let Some(inbox) = &self.common.inbox {
             inbox.tell(Note::Down(self.clone(), error.clone()));
         }
         for request in in_flight {
-            let sent = request.end <= written;
+            let sent = request.end <= left;
             request.purpose.lose(self, &error, sent);
         }
         for submitted in calls {

@@ -194,7 +194,21 @@ impl Outbound {
         count
     }
 
-    /// Takes note that the socket has taken `n` bytes.
+    /// Takes note that a write of the first `n` bytes is under way, which may take any of them before it returns: until
+    /// [`Outbound::consume`], a request that is whole among them may have left.
+    ///
+    /// For streams that block.
+    pub fn writing(&mut self, n: usize) {
+        let n = match &mut self.seal {
+            Some(seal) => seal.writing(n),
+            None => n,
+        };
+        let written = self.link.written.load(Ordering::Acquire);
+        let leaving = &self.link.leaving;
+        leaving.store(written + n as u64, Ordering::Release);
+    }
+
+    /// Takes note that the socket has taken `n` bytes; 0 after [`Outbound::writing`] where it has taken none.
     pub fn consume(&mut self, mut n: usize) {
         if let Some(seal) = &mut self.seal {
             // a record of which a part is missing cannot be read by anybody
@@ -228,6 +242,7 @@ impl Outbound {
 
     fn count_written(&mut self, n: usize) {
         let written = n as u64 + self.link.written.fetch_add(n as u64, Ordering::AcqRel);
+        self.link.leaving.store(0, Ordering::Release);
         if self.has_unanswered {
             self.has_unanswered = self.link.settle_unanswered(written);
         }
