@@ -464,12 +464,14 @@ impl Conn {
         self.conn.closer()
     }
 
-    /// Closes the connection and waits for its thread; calls in flight in other threads end with an error. Calling it
-    /// again does nothing.
+    /// Closes the connection and waits for its threads; calls in flight in other threads end with an error at once. Calling
+    /// it again does nothing.
+    ///
+    /// It waits for no peer, but for up to half a second where TLS takes leave over a stream that blocks
+    /// ([`Dialer::over`](crate::Dialer::over)).
     #[doc(alias = "Close")]
     pub fn close(&self) {
         self.conn.close();
-        self.io.hang_up();
         self.io.join();
     }
 }
@@ -477,7 +479,6 @@ impl Conn {
 impl Drop for Conn {
     fn drop(&mut self) {
         self.conn.close();
-        self.io.hang_up();
     }
 }
 

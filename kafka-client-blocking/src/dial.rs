@@ -130,8 +130,9 @@ impl Dialer {
     /// A connection over a stream that is open already, as its reading and its writing half, for one partition.
     ///
     /// Each half gets a thread of its own, which it may block; a third thread keeps the time-outs while a write waits.
-    /// `close` is called once, when the connection has ended, and must make a read and a write that wait return, by
-    /// shutting the stream down for example.
+    /// `close` is called once, by one of them, when the connection has ended, and must make a read and a write that wait
+    /// return, by shutting the stream down for example. TLS ends its stream in good order before, for which it has half a
+    /// second.
     ///
     /// # Errors
     ///

@@ -20,7 +20,6 @@ use crate::{
     seat::{Caller, Seats},
     signal::Signal,
     sync::Lock,
-    threads::Hangup,
 };
 
 thread_local! {
@@ -37,8 +36,6 @@ pub(crate) struct Io {
     /// `None`: other threads drive, and nobody else can.
     seats: Option<(Arc<Seats<Engine>>, Arc<Signal>)>,
     threads: Lock<Vec<JoinHandle<()>>>,
-    /// Ends what those threads may wait in.
-    hangup: Option<Hangup>,
     /// How many take the events.
     hearers: AtomicUsize,
 }
@@ -61,17 +58,15 @@ impl Io {
         Ok(Arc::new(Self {
             seats: Some((seats, signal)),
             threads: Lock::new(vec![thread]),
-            hangup: None,
             hearers: AtomicUsize::new(0),
         }))
     }
 
     /// For a connection that has threads of its own.
-    pub(crate) fn of_threads((threads, hangup): (Vec<JoinHandle<()>>, Hangup)) -> Arc<Self> {
+    pub(crate) fn of_threads(threads: Vec<JoinHandle<()>>) -> Arc<Self> {
         Arc::new(Self {
             seats: None,
             threads: Lock::new(threads),
-            hangup: Some(hangup),
             hearers: AtomicUsize::new(0),
         })
     }
@@ -118,13 +113,6 @@ impl Io {
     /// Whether somebody takes the events.
     pub(crate) fn is_heard(&self) -> bool {
         self.hearers.load(Ordering::Relaxed) > 0
-    }
-
-    /// Ends the stream of a connection that was closed, since a thread that waits in it may not learn that.
-    pub(crate) fn hang_up(&self) {
-        if let Some(hangup) = &self.hangup {
-            hangup.call();
-        }
     }
 
     /// Waits for the end of the threads: for after what they drive has ended.

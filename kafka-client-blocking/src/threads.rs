@@ -1,12 +1,11 @@
 //! A connection over streams that block: one thread writes, another reads, a third keeps the time while a write waits.
 
 use std::{
-    fmt,
     io::{ErrorKind, IoSlice, Read, Write},
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use kafka_proto::{
@@ -22,15 +21,17 @@ use crate::{
 const SLICES: usize = 64;
 /// Bytes in one write.
 const MOST: usize = 64 * 1024;
+/// For how long the end of a link may be written, by which TLS takes leave of the peer. Whoever closes may wait for it.
+const LEAVE: Duration = Duration::from_millis(500);
 
 /// Ends the stream, the first time it is called: whatever waits in it returns.
 #[derive(Clone)]
-pub(crate) struct Hangup(Arc<Lock<Option<Close>>>);
+struct Hangup(Arc<Lock<Option<Close>>>);
 
 type Close = Box<dyn FnOnce() + Send>;
 
 impl Hangup {
-    pub(crate) fn call(&self) {
+    fn call(&self) {
         let close = self.0.lock().take();
         if let Some(close) = close {
             close();
@@ -38,19 +39,13 @@ impl Hangup {
     }
 }
 
-impl fmt::Debug for Hangup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hangup")
-    }
-}
-
-/// Starts all three; `close` must end a read and a write that wait.
+/// Starts all three, which end soon after the link; `close` must end a read and a write that wait.
 pub(crate) fn start(
     halves: (Outbound, Inbound),
     streams: (impl Read + Send + 'static, impl Write + Send + 'static),
     close: impl FnOnce() + Send + 'static,
     clock: Arc<dyn Clock>,
-) -> Result<(Vec<JoinHandle<()>>, Hangup), Error> {
+) -> Result<Vec<JoinHandle<()>>, Error> {
     let (outbound, inbound) = halves;
     let (from, to) = streams;
     let hangup = Hangup(Arc::new(Lock::new(Some(Box::new(close)))));
@@ -69,14 +64,14 @@ pub(crate) fn start(
     };
     // also where the stream panics, or a thread is refused
     let end = End(writing.clone(), hangup.clone());
+    // first, since it is what ends a write if a later one is refused
+    let watch = Box::new(move || writing.watch(&hangup));
+    let watch = spawn("kafka-watch", watch)?;
     let write = Box::new(move || end.0.write(to));
     let write = spawn("kafka-write", write)?;
-    let late = hangup.clone();
-    let watch = Box::new(move || writing.watch(&late));
-    let watch = spawn("kafka-watch", watch)?;
     let read = Box::new(move || read(inbound, from, &*clock));
     let read = spawn("kafka-read", read)?;
-    Ok((vec![write, watch, read], hangup))
+    Ok(vec![write, watch, read])
 }
 
 /// The sending half, and who looks after it.
@@ -105,6 +100,8 @@ struct State {
     woken: bool,
     /// Until when the thread that keeps the time sleeps, if it does.
     sleeps: Option<Sleep>,
+    /// The link has ended, and what is left is to be written by then.
+    leave: Option<Instant>,
     over: bool,
 }
 
@@ -125,17 +122,36 @@ impl Wake for Bell {
     }
 }
 
+impl Bell {
+    /// The link has ended with something to say: nobody waits for that longer than this.
+    fn take_leave(&self) {
+        let mut state = self.state.lock();
+        let until = || Instant::now() + LEAVE;
+        state.leave.get_or_insert_with(until);
+        self.changed.notify_one();
+    }
+}
+
 impl Writing {
-    /// Writes what there is until the link ends.
+    /// Writes what there is until the link has ended, and what TLS has to say to that.
     fn write(&self, mut stream: impl Write) {
         let waker = Waker::from(self.bell.clone());
         let mut cx = Context::from_waker(&waker);
         let mut buffer = Vec::with_capacity(MOST);
+        let mut has_ended = false;
         loop {
             self.bell.state.lock().woken = false;
             let mut outbound = self.outbound.lock();
             match outbound.poll(self.clock.now(), &mut cx) {
-                Poll::Ready(false) => return,
+                Poll::Ready(false) => {
+                    drop(outbound);
+                    let leaves = self.bell.state.lock().leave.is_some();
+                    if leaves {
+                        // nobody is left who could be told of an error
+                        let _ = stream.flush();
+                    }
+                    return;
+                }
                 Poll::Ready(true) => {
                     // a copy, so that the link can be looked after while the write waits
                     let mut slices = [IoSlice::new(&[]); SLICES];
@@ -147,10 +163,16 @@ impl Writing {
                     }
                     outbound.writing(buffer.len());
                     // deadlines may move meanwhile, or the link end
-                    if outbound.poll_closed(&mut cx).is_ready() {
-                        return;
+                    if !has_ended && outbound.poll_closed(&mut cx).is_ready() {
+                        // what it has to say to that is something else
+                        has_ended = true;
+                        outbound.consume(0);
+                        continue;
                     }
                     self.begin(outbound.deadline());
+                    if has_ended {
+                        self.bell.take_leave();
+                    }
                     drop(outbound);
                     let written = stream.write(&buffer);
                     let mut outbound = self.outbound.lock();
@@ -161,7 +183,7 @@ impl Writing {
                         Ok(_) | Err(_) => {
                             let nothing = || ErrorKind::WriteZero.into();
                             outbound.consume(0);
-                            outbound.failed(written.err().unwrap_or_else(nothing));
+                            return outbound.failed(written.err().unwrap_or_else(nothing));
                         }
                     }
                 }
@@ -175,7 +197,7 @@ impl Writing {
                     match flushed {
                         // woken or late: both are reasons to look again
                         Ok(()) => drop(self.bell.caller.sleep(until)),
-                        Err(e) => self.outbound.lock().failed(e),
+                        Err(e) => return self.outbound.lock().failed(e),
                     }
                 }
             }
@@ -197,16 +219,21 @@ impl Writing {
         }
     }
 
-    /// Looks after the link while a write waits, until the link ends.
+    /// Looks after the link while a write waits, until the link ends; hangs up where its end does not leave in time.
     fn watch(&self, hangup: &Hangup) {
         let waker = Waker::from(self.bell.clone());
         let mut cx = Context::from_waker(&waker);
         let mut state = self.bell.state.lock();
         while !state.over {
-            let sleep = match (state.writing, state.until) {
-                (true, _) if state.woken => None,
-                (true, Some(at)) if at <= Instant::now() => None,
-                (true, Some(at)) => Some(Sleep::Until(at)),
+            let sleep = match (state.leave, state.writing, state.until) {
+                (Some(at), ..) if at <= Instant::now() => {
+                    drop(state);
+                    return hangup.call();
+                }
+                (Some(at), ..) => Some(Sleep::Until(at)),
+                (None, true, _) if state.woken => None,
+                (None, true, Some(at)) if at <= Instant::now() => None,
+                (None, true, Some(at)) => Some(Sleep::Until(at)),
                 _ => Some(Sleep::Forever),
             };
             state.sleeps = sleep;
@@ -220,10 +247,12 @@ impl Writing {
                     state.woken = false;
                     drop(state);
                     let mut outbound = self.outbound.lock();
-                    let polled = outbound.poll(self.clock.now(), &mut cx);
-                    if polled == Poll::Ready(false) || outbound.poll_closed(&mut cx).is_ready() {
+                    if outbound.poll(self.clock.now(), &mut cx) == Poll::Ready(false) {
                         drop(outbound);
                         return hangup.call();
+                    }
+                    if outbound.poll_closed(&mut cx).is_ready() {
+                        self.bell.take_leave();
                     }
                     let until = outbound.deadline();
                     drop(outbound);

@@ -37,18 +37,28 @@ fn server() -> Server {
 
 /// A connection over a Unix socket, and how often its stream was closed.
 fn over(stream: UnixStream, dialer: &Dialer) -> (Conn, Arc<AtomicUsize>) {
-    let (from, to) = (
-        stream.try_clone().expect("a descriptor"),
-        stream.try_clone().expect("a descriptor"),
-    );
+    let to = stream.try_clone().expect("a descriptor");
+    let (conn, closed, _) = over_writer(stream, to, dialer);
+    (conn, closed)
+}
+
+/// The same, writing by other means; the receiver hears of the close, too.
+fn over_writer(
+    stream: UnixStream,
+    to: impl Write + Send + 'static,
+    dialer: &Dialer,
+) -> (Conn, Arc<AtomicUsize>, mpsc::Receiver<()>) {
+    let from = stream.try_clone().expect("a descriptor");
     let closed = Arc::new(AtomicUsize::new(0));
     let count = closed.clone();
+    let (tell, told) = mpsc::channel();
     let close = move || {
         count.fetch_add(1, Ordering::Relaxed);
         let _ = stream.shutdown(Shutdown::Both);
+        let _ = tell.send(());
     };
     let conn = dialer.over(from, to, close, "orders", 0);
-    (conn.expect("a connection"), closed)
+    (conn.expect("a connection"), closed, told)
 }
 
 /// One end of a Unix socket whose other end is the broker's.
@@ -183,7 +193,8 @@ fn a_peer_that_takes_nothing_ends_the_connection_by_the_request_time_out() {
 #[test]
 fn a_connection_dropped_while_its_stream_waits_leaves_nothing_behind() {
     let (stream, peer) = deaf();
-    let (conn, closed) = over(stream, &Dialer::new());
+    let to = stream.try_clone().expect("a descriptor");
+    let (conn, closed, told) = over_writer(stream, to, &Dialer::new());
     let large = vec![b'.'; 8 << 20];
     let closer = conn.closer();
     thread::scope(|scope| {
@@ -194,6 +205,7 @@ fn a_connection_dropped_while_its_stream_waits_leaves_nothing_behind() {
         assert_eq!(error.kind(), ErrorKind::Closed);
     });
     drop(conn);
+    told.recv_timeout(LIMIT).expect("it is closed");
     assert_eq!(closed.load(Ordering::Relaxed), 1);
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn layer(config: &Config, host: &str) -> Result<Option<(Seal, Open)>,
         gathered: Vec::new(),
         marks: VecDeque::new(),
         begun: false,
+        writing: 0,
         parting: false,
     };
     let open = Open {
@@ -68,6 +69,8 @@ pub(crate) struct Seal {
     marks: VecDeque<(usize, usize)>,
     /// Something has left for the peer.
     begun: bool,
+    /// Bytes of `ready` that a write under way may take.
+    writing: usize,
     /// The last record is made, or none is to be.
     parting: bool,
 }
@@ -148,7 +151,8 @@ impl Seal {
     }
 
     /// Takes note that a write of `n` bytes is under way; returns how many bytes of plaintext leave whole by it.
-    pub(crate) fn writing(&self, n: usize) -> usize {
+    pub(crate) fn writing(&mut self, n: usize) -> usize {
+        self.writing = n;
         let end = self.ready.sent + n;
         let whole = self.marks.iter().take_while(|(at, _)| *at <= end);
         whole.map(|(_, plaintext)| plaintext).sum()
@@ -165,6 +169,7 @@ impl Seal {
             self.marks.pop_front();
         }
         self.begun |= n > 0;
+        self.writing = 0;
         if self.ready.is_empty() {
             // the next burst finds the memory where this one had it: given back, it would come anew page by page
             (self.ready.filled, self.ready.sent) = (0, 0);
@@ -187,6 +192,11 @@ impl Seal {
     pub(crate) fn farewell(&mut self) -> Result<bool, Error> {
         if self.parting {
             return Ok(!self.ready.is_empty());
+        }
+        let rest = self.ready.rest().len();
+        if rest > 0 && rest == self.writing {
+            // nothing is cut as long as nobody knows
+            return Ok(true);
         }
         self.parting = true;
         if !self.begun || !self.ready.is_empty() {
