@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kafka_client_blocking::{Client, Reader, Record, connect};
+use kafka_client_blocking::{Client, Dialer, Reader, Record, WriterConfig, connect};
 use kafka_testing::{
     broker::{Cluster, Config},
     server::Server,
@@ -140,4 +140,28 @@ fn the_longest_wait_there_is_ends_with_its_outcome() {
     assert!(message.expect("no error").is_some());
     assert!(events.next_timeout(Duration::MAX).is_some());
     client.close(LIMIT).expect("all delivered");
+}
+
+/// A setting of `Duration::MAX` is none: it does not overflow the clock of whoever drives.
+#[test]
+fn the_longest_settings_there_are_do_no_harm() {
+    let server = server();
+    let ever = Duration::MAX;
+    let dialer = Dialer::new().timeout(ever).configure(|config| {
+        config
+            .request_timeout(ever)
+            .call_timeout(ever)
+            .metadata_max_age(ever)
+            .idle_timeout(Some(ever))
+            .fallback_delay(ever)
+    });
+    let client = dialer.connect(&server.bootstrap()).expect("a client");
+    let config = WriterConfig::topic("orders").linger(ever);
+    let writer = client.writer(config.delivery_timeout(ever));
+    let writer = writer.expect("a writer");
+    writer.write(Record::new("x")).expect("written");
+    client.partitions(&["orders"]).expect("an answer");
+    client.close(ever).expect("all delivered");
+    let conn = dialer.dial(&server.bootstrap()).expect("a connection");
+    conn.lookup_leader("orders", 0).expect("an answer");
 }

@@ -26,6 +26,14 @@ use crate::{
     event::{Event, Loggers},
 };
 
+/// What is longer is as good as for ever, and beyond what clocks can add.
+const EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// A wait that can be added to any moment, so that `Duration::MAX` stands for ever.
+fn bounded(wait: Duration) -> Duration {
+    wait.min(EVER)
+}
+
 /// Settings of a client: where its brokers are, and how long it waits for them.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -112,7 +120,7 @@ impl Config {
     #[doc(alias = "socket.connection.setup.timeout.ms")]
     pub fn setup_timeout(self, limit: Duration) -> Self {
         Self {
-            setup_timeout: limit,
+            setup_timeout: bounded(limit),
             ..self
         }
     }
@@ -121,7 +129,7 @@ impl Config {
     #[doc(alias = "request.timeout.ms")]
     pub fn request_timeout(self, limit: Duration) -> Self {
         Self {
-            request_timeout: limit,
+            request_timeout: bounded(limit),
             ..self
         }
     }
@@ -130,7 +138,7 @@ impl Config {
     #[doc(alias = "default.api.timeout.ms")]
     pub fn call_timeout(self, limit: Duration) -> Self {
         Self {
-            call_timeout: limit,
+            call_timeout: bounded(limit),
             ..self
         }
     }
@@ -139,7 +147,7 @@ impl Config {
     #[doc(alias = "metadata.max.age.ms")]
     pub fn metadata_max_age(self, age: Duration) -> Self {
         Self {
-            metadata_max_age: age,
+            metadata_max_age: bounded(age),
             ..self
         }
     }
@@ -148,7 +156,7 @@ impl Config {
     #[doc(alias = "retry.backoff.ms")]
     pub fn retry_backoff(self, first: Duration, most: Duration) -> Self {
         Self {
-            retry_backoff: (first, most),
+            retry_backoff: (bounded(first), bounded(most)),
             ..self
         }
     }
@@ -157,7 +165,7 @@ impl Config {
     #[doc(alias = "reconnect.backoff.ms")]
     pub fn reconnect_backoff(self, first: Duration, most: Duration) -> Self {
         Self {
-            reconnect_backoff: (first, most),
+            reconnect_backoff: (bounded(first), bounded(most)),
             ..self
         }
     }
@@ -169,7 +177,7 @@ impl Config {
     #[doc(alias = "IdleConnTimeout")]
     pub fn idle_timeout(self, limit: Option<Duration>) -> Self {
         Self {
-            idle_timeout: limit,
+            idle_timeout: limit.map(bounded),
             ..self
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bounded;
 use crate::error::ConfigError;
 
 /// Who must have a message before it counts as written.
@@ -128,14 +129,17 @@ impl WriterConfig {
     /// because at most five of a partition are in flight.
     #[doc(alias = "linger.ms")]
     pub fn linger(self, linger: Duration) -> Self {
-        Self { linger, ..self }
+        Self {
+            linger: bounded(linger),
+            ..self
+        }
     }
 
     /// How long an accepted record may take until its outcome, with all retries. Default: 120 s.
     #[doc(alias = "delivery.timeout.ms")]
     pub fn delivery_timeout(self, limit: Duration) -> Self {
         Self {
-            delivery_timeout: limit,
+            delivery_timeout: bounded(limit),
             ..self
         }
     }
