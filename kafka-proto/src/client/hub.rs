@@ -52,9 +52,13 @@ impl Hub {
     pub(crate) fn subscribe(&self) -> Events {
         let subscriber = Arc::new(Subscriber::default());
         let mut subscribers = self.subscribers.lock();
-        subscriber.state.lock().closed = subscribers.1;
         subscribers.0.retain(|s| s.strong_count() > 0);
-        subscribers.0.push(Arc::downgrade(&subscriber));
+        match subscribers.1 {
+            // nothing comes after the end
+            true => subscriber.state.lock().closed = true,
+            false => subscribers.0.push(Arc::downgrade(&subscriber)),
+        }
+        drop(subscribers);
         Events(subscriber)
     }
 
@@ -122,5 +126,26 @@ impl Events {
     /// Waits for the next event; `None` once the client has ended. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_comes_after_the_end_of_a_client() {
+        let hub = Hub::new(Loggers::default());
+        let mut before = hub.subscribe();
+        hub.close();
+        let mut behind = hub.subscribe();
+        hub.publish(&Event::WriterDropped { pending: 1 });
+        let mut cx = Context::from_waker(Waker::noop());
+        for events in [&mut before, &mut behind] {
+            assert!(matches!(
+                Pin::new(events).poll_next(&mut cx),
+                Poll::Ready(None)
+            ));
+        }
     }
 }

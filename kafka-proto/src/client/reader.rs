@@ -215,11 +215,11 @@ impl Shelf {
         }
     }
 
-    /// Tells the reader of an error; the oldest are kept.
+    /// Tells the reader of an error, unless it has ended; the oldest are kept.
     pub(crate) fn fail(&self, error: Error) {
         self.stats.lock().errors += 1;
         let mut state = self.state.lock();
-        if state.errors.len() < 16 {
+        if !state.closed && state.errors.len() < 16 {
             state.errors.push_back(error);
         }
         drop(state);
@@ -400,5 +400,45 @@ impl Cell {
                 .inbox
                 .tell(Note::Lost(shelf.clone(), self.clone(), false));
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a moment for a clock that stands still"
+)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Still(Now);
+
+    impl Clock for Still {
+        fn now(&self) -> Now {
+            self.0
+        }
+    }
+
+    /// What went wrong before the end is told; what is late is not, so that an iterator may rest on the end.
+    #[test]
+    fn nothing_comes_after_the_end_of_a_reader() {
+        let now = Now {
+            instant: Instant::now(),
+            unix_ms: 0,
+        };
+        let (inbox, ledger) = (Inbox::new(), Ledger::new(1 << 20));
+        let config = ReaderConfig::topic("orders");
+        let shelf = Shelf::new(0, config, inbox, Arc::new(Still(now)), ledger);
+        shelf.fail(Error::closed());
+        shelf.close();
+        shelf.fail(Error::closed());
+        let next = || match shelf.poll_cell(Waker::noop()) {
+            Poll::Ready(Ok(cell)) => Ok(cell.is_some()),
+            told => Err(told.is_ready()),
+        };
+        assert_eq!([next(), next(), next()], [Err(true), Ok(false), Ok(false)]);
     }
 }
