@@ -81,9 +81,10 @@ impl Dialer {
 
     /// Runs the connections on an executor of yours. Default: async-std or smol, by the features of this crate.
     ///
-    /// `spawn` is called from any thread, once for a client and once for each connection that carries records. A
-    /// task that it drops ends the connection, or the client, with an error that says so. The client's control and the
-    /// connections that keep it known to its brokers have a thread of their own, so that the executor may be blocked.
+    /// `spawn` is called from any thread, once for a client, once for each of its connections that carries records, and once
+    /// for each [`Conn`]. A task that it drops ends the connection, or the client, with an error that says so. A client's
+    /// control and the connections that keep it known to its brokers have a thread of their own, so that the executor may be
+    /// blocked.
     ///
     /// ```
     /// use std::sync::Arc;

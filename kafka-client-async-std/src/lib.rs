@@ -29,7 +29,7 @@
 //!
 //! Sockets and timers are those of `async-io`, which needs no runtime, so these futures run on any executor. The client's
 //! control has a thread, `kafka-control`, so that code which blocks an executor does not cost a client its place in the
-//! cluster. Connections that carry records are tasks, one each, of
+//! cluster. Its connections that carry records, and every [`Conn`], are tasks, one each, of
 //!
 //! | feature | |
 //! |---|---|

@@ -26,7 +26,10 @@ use crate::io::Io;
 /// Requests take `&self`: threads may share it, and many requests be in flight; the broker answers them in order. What
 /// reads moves the position and takes `&mut self`. No retries, no idempotence, no other brokers: those are
 /// [`Writer`](crate::Writer)'s and [`Reader`](crate::Reader)'s, which are built from the same parts. A thread of its own
-/// runs it, `kafka-io`. Dropping it closes the connection.
+/// runs it, `kafka-io`; over a stream that blocks, three do. Dropping it closes the connection and does not wait for them.
+///
+/// One that was dialled without a partition has none: what reads, writes or seeks is
+/// [`ErrorKind::Misuse`](crate::ErrorKind::Misuse) there.
 ///
 /// A call whose deadline passes gives up the answer only: the connection goes on. Without a deadline, what the broker does
 /// not answer within [`request_timeout`](crate::Config::request_timeout) ends the connection, and with it every call.
@@ -53,6 +56,9 @@ impl Conn {
     /// Sends a request of any API, in the highest version that both sides know, and waits for the response.
     ///
     /// Obeys both deadlines. To have several in flight, use [`Conn::send`], or several threads.
+    ///
+    /// From version 13 on, Produce and Fetch name topics by id and carry no name: with a name, ask by
+    /// [`request_at`](Self::request_at) in version 12.
     ///
     /// # Errors
     ///
@@ -484,7 +490,8 @@ impl Drop for Conn {
 
 /// The promise of a response.
 ///
-/// Wait for it, in any thread, or drop it: the request is sent all the same, and the connection goes on.
+/// Wait for it, in any thread. Dropping it gives up the answer and nothing else: a request that has not left yet is not
+/// sent then, one that has is not recalled, and the connection goes on.
 #[must_use = "a call says what the broker answered; drop it on purpose with `drop`"]
 pub struct Call<R: Request> {
     call: asynchronous::Call<R>,

@@ -129,6 +129,8 @@ impl Dialer {
 
     /// A connection over a stream that is open already, as its reading and its writing half, for one partition.
     ///
+    /// Returns before the peer has said anything: the first call waits for the handshake, too, and has its errors.
+    ///
     /// Each half gets a thread of its own, which it may block; a third thread keeps the time-outs while a write waits.
     /// `close` is called once, by one of them, when the connection has ended, and must make a read and a write that wait
     /// return, by shutting the stream down for example. TLS ends its stream in good order before, for which it has half a
@@ -136,7 +138,7 @@ impl Dialer {
     ///
     /// # Errors
     ///
-    /// A setting that cannot be, or the system refused a thread.
+    /// A setting that cannot be, for which `close` is not called, or the system refused a thread.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

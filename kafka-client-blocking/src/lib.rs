@@ -1,4 +1,4 @@
-//! A Kafka client for plain threads: pure Rust, no C compiler, no `unsafe`, no runtime to choose.
+//! A Kafka client for plain threads: pure Rust, no C compiler, no `unsafe`, no runtime to choose. For Unix.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,14 +32,16 @@
 //! batches. A thread that is alone in waiting, several times in a row, does the work of `kafka-io` itself meanwhile, which
 //! spares two switches between threads a call; the crate's file `seat.rs` has the rules.
 //!
-//! Looking up a host name takes a thread for as long as the system's lookup does.
+//! Looking up a host name takes a thread for as long as the system's lookup does. A connection over a stream that blocks,
+//! [`Dialer::over`], has three threads.
 //!
 //! # Waiting
 //!
-//! Every call returns: a write by its writer's [`delivery_timeout`](WriterConfig::delivery_timeout), a request by
-//! [`call_timeout`](Config::call_timeout) or [`request_timeout`](Config::request_timeout), connecting by
-//! [`Dialer::timeout`] a broker, `close` by its limit. Only a [`Reader`] waits as long as nothing comes:
-//! [`Reader::read_message_timeout`] gives up, and [`Client::close`] from another thread ends the wait.
+//! Every call returns: a write by its writer's [`delivery_timeout`](WriterConfig::delivery_timeout) from when it is
+//! accepted, for which it waits while the buffer is full, a request by [`call_timeout`](Config::call_timeout) or
+//! [`request_timeout`](Config::request_timeout), connecting by [`Dialer::timeout`] a broker, `close` by its limit. Only a
+//! [`Reader`] and [`Events`] wait as long as nothing comes: [`Reader::read_message_timeout`] and [`Events::next_timeout`]
+//! give up, and [`Client::close`] from another thread ends the wait.
 //!
 //! # The end of the program
 //!

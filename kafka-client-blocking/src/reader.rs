@@ -165,7 +165,7 @@ impl Reader {
         self.reader.handle()
     }
 
-    /// Ends reading. Later calls answer `None`.
+    /// Ends reading. Later calls answer `None`, and [`Reader::read_message_timeout`] an error.
     pub fn close(&mut self) {
         self.reader.close();
     }

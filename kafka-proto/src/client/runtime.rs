@@ -196,6 +196,8 @@ macro_rules! dialer_of_runtime {
 
         /// A connection over a stream that is open already, for one partition.
         ///
+        /// Returns before the peer has said anything: [`Conn::ready`] waits for the handshake, and so does the first call.
+        ///
         /// # Errors
         ///
         /// A setting that cannot be, or there is no runtime for the connection.

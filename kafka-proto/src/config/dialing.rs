@@ -135,7 +135,8 @@ impl Config {
 #[macro_export]
 macro_rules! dialer_settings {
     () => {
-        /// Sets the name under which the client appears in the broker's logs, quotas and metrics.
+        /// Sets the name under which the client appears in the broker's logs, quotas and metrics. Default: what
+        /// [`default_client_id`] makes.
         ///
         /// Source: acceptance DI-01.
         #[doc(alias = "ClientID")]

@@ -42,6 +42,8 @@ use position::Position;
 /// A call that is dropped, or whose deadline passes, gives up the answer only: the connection goes on, and the answer is
 /// dropped when it comes. What a broker does not answer within [`Config::request_timeout`] ends the connection.
 ///
+/// One that was dialled without a partition has none: what reads, writes or seeks is [`ErrorKind::Misuse`] there.
+///
 /// Speaks with brokers from 0.10 on, in the newest version of each request that both sides know.
 ///
 /// Source: acceptance CN-01..25.

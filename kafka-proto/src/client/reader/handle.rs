@@ -345,7 +345,8 @@ impl ReaderHandle {
         self.shelf.stats(&self.shared.common.config)
     }
 
-    /// Ends reading: a call that waits answers `None`, and so do later ones. Calling it again does nothing.
+    /// Ends reading: a call that waits answers `None`, and so do later ones, once the messages are read that the reader has
+    /// in hand. Calling it again does nothing.
     pub fn close(&self) {
         self.shelf.close();
         self.shelf.inbox.tell(Note::ReaderClosed(self.shelf.id));
