@@ -1,6 +1,9 @@
 //! The two halves of a connection against a server of rustls, in memory: chunks of any size, records that come together,
 //! and what had left when the line went dead.
 
+#[path = "hostile.rs"]
+mod hostile;
+
 use std::{
     collections::VecDeque,
     future::Future,
@@ -80,6 +83,7 @@ impl Pair {
             .with_single_cert(chain.expect("a chain"), key)
             .expect("a certificate");
         server.max_fragment_size = size;
+        server.enable_secret_extraction = true;
         let pair = Self {
             outbound,
             inbound,
