@@ -296,13 +296,19 @@ impl Connection {
                 Poll::Ready(false) => return false,
                 Poll::Pending => return true,
             }
+            if !self.outbound.begin_write() {
+                continue;
+            }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.outbound.slices(&mut slices);
             match self.socket.write_vectored(&slices[..count]) {
                 Ok(0) => self.outbound.failed(ErrorKind::WriteZero.into()),
                 Ok(n) => self.outbound.consume(n),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => self.full = true,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.outbound.consume(0);
+                    self.full = true;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => self.outbound.consume(0),
                 Err(e) => self.outbound.failed(e),
             }
         }

@@ -182,7 +182,6 @@ impl Writing {
                         Err(e) if e.kind() == ErrorKind::Interrupted => outbound.consume(0),
                         Ok(_) | Err(_) => {
                             let nothing = || ErrorKind::WriteZero.into();
-                            outbound.consume(0);
                             return outbound.failed(written.err().unwrap_or_else(nothing));
                         }
                     }

@@ -100,6 +100,9 @@ impl<T: Transport> Driver<T> {
                     return Poll::Ready(());
                 }
                 Poll::Ready(true) => {
+                    if !self.outbound.begin_write() {
+                        continue;
+                    }
                     let mut slices = [IoSlice::new(&[]); SLICES];
                     let count = self.outbound.slices(&mut slices);
                     match self.transport.poll_write(&mut cx, &slices[..count]) {
@@ -110,11 +113,13 @@ impl<T: Transport> Driver<T> {
                             continue;
                         }
                         Poll::Ready(Err(error)) => return self.failed(error),
-                        // a peer that takes nothing must not keep what is closed
-                        Poll::Pending => match self.outbound.poll_closed(&mut cx) {
-                            Poll::Ready(()) => return Poll::Ready(()),
-                            Poll::Pending => {}
-                        },
+                        Poll::Pending => {
+                            self.outbound.consume(0);
+                            // a peer that takes nothing must not keep what is closed
+                            if self.outbound.poll_closed(&mut cx).is_ready() {
+                                return Poll::Ready(());
+                            }
+                        }
                     }
                 }
                 Poll::Pending if self.unflushed => match self.transport.poll_flush(&mut cx) {

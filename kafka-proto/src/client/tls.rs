@@ -153,9 +153,14 @@ impl Seal {
     /// Takes note that a write of `n` bytes is under way; returns how many bytes of plaintext leave whole by it.
     pub(crate) fn writing(&mut self, n: usize) -> usize {
         self.writing = n;
-        let end = self.ready.sent + n;
+        let end = self.ready.sent.saturating_add(n);
         let whole = self.marks.iter().take_while(|(at, _)| *at <= end);
         whole.map(|(_, plaintext)| plaintext).sum()
+    }
+
+    /// Whether it says its last words.
+    pub(crate) fn is_parting(&self) -> bool {
+        self.parting
     }
 
     /// Takes note that the socket has taken `n` bytes; returns how many bytes of plaintext have left whole by it.

@@ -51,6 +51,10 @@ impl Seal {
         match *self {}
     }
 
+    pub(crate) fn is_parting(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn consume(&mut self, _: usize) -> usize {
         match *self {}
     }

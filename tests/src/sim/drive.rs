@@ -111,10 +111,16 @@ fn poll_write(
     write: &WriteHalf,
     cx: &Context<'_>,
 ) -> Poll<io::Result<()>> {
+    if !outbound.begin_write() {
+        return Poll::Ready(Ok(()));
+    }
     let mut slices = [IoSlice::new(&[]); 64];
     let count = outbound.slices(&mut slices);
-    let n = ready!(write.poll_write(&slices[..count], cx))?;
-    outbound.consume(n);
+    let written = write.poll_write(&slices[..count], cx);
+    if written.is_pending() {
+        outbound.consume(0);
+    }
+    outbound.consume(ready!(written)?);
     Poll::Ready(Ok(()))
 }
 

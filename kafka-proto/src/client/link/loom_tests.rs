@@ -194,3 +194,29 @@ fn loom_a_sleeper_whose_time_is_over_gets_up() {
         drop(inbound);
     });
 }
+
+/// What a socket takes while the link ends is not called unsent, and what was called so is not given to a socket.
+#[test]
+fn loom_what_leaves_while_a_link_ends_is_not_called_unsent() {
+    loom::model(|| {
+        let now = now();
+        let (link, mut outbound, inbound) = link(now);
+        let call = ask(&link);
+        let closer = thread::spawn(move || {
+            link.close(&Error::closed());
+            block_on(call).expect_err("nobody answers").outcome()
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut taken = false;
+        if outbound.poll(now, &mut cx) == Poll::Ready(true) && outbound.begin_write() {
+            taken = true;
+            let mut slices = [IoSlice::new(&[]); 8];
+            let count = outbound.slices(&mut slices);
+            let n = slices[..count].iter().map(|s| s.len()).sum();
+            outbound.consume(n);
+        }
+        let outcome = closer.join().expect("no panic");
+        assert_eq!(taken, outcome == Outcome::Unknown, "{outcome:?}");
+        drop(inbound);
+    });
+}

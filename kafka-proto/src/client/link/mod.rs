@@ -476,6 +476,13 @@ impl Link {
             })
     }
 
+    /// Takes note that a write of `n` bytes is under way.
+    fn note_leaving(&self, n: usize) {
+        let written = self.written.load(Ordering::Acquire);
+        let end = written.saturating_add(n as u64);
+        self.leaving.store(end, Ordering::Release);
+    }
+
     /// How many bytes may have left for the socket.
     fn left(&self) -> u64 {
         // in this order: what is taken back from the first is in the second

@@ -194,21 +194,42 @@ impl Outbound {
         count
     }
 
+    /// Takes note that a write of [`Outbound::slices`] begins: until [`Outbound::consume`], each request that is whole in them
+    /// may have left. `false`: the link has ended, and whoever waited was told that nothing of it left; poll again.
+    ///
+    /// Without it a request that the socket takes while the link ends would be called unsent.
+    pub fn begin_write(&mut self) -> bool {
+        let whole = self.whole_in(usize::MAX);
+        // who ends the link has this too: the end finds the note, or this finds the end
+        let inner = self.link.inner.lock();
+        let may = match &inner.state {
+            State::Closed(_) => self.seal.as_ref().is_some_and(Seal::is_parting),
+            _ => true,
+        };
+        if may {
+            self.link.note_leaving(whole);
+        }
+        may
+    }
+
     /// Takes note that a write of the first `n` bytes is under way, which may take any of them before it returns: until
     /// [`Outbound::consume`], a request that is whole among them may have left.
     ///
-    /// For streams that block.
+    /// For streams that block; others have [`Outbound::begin_write`].
     pub fn writing(&mut self, n: usize) {
-        let n = match &mut self.seal {
-            Some(seal) => seal.writing(n),
-            None => n,
-        };
-        let written = self.link.written.load(Ordering::Acquire);
-        let leaving = &self.link.leaving;
-        leaving.store(written + n as u64, Ordering::Release);
+        let whole = self.whole_in(n);
+        self.link.note_leaving(whole);
     }
 
-    /// Takes note that the socket has taken `n` bytes; 0 after [`Outbound::writing`] where it has taken none.
+    /// How many bytes of requests the next `n` bytes of the stream carry whole, if they are written now.
+    fn whole_in(&mut self, n: usize) -> usize {
+        match &mut self.seal {
+            Some(seal) => seal.writing(n),
+            None => n,
+        }
+    }
+
+    /// Takes note that the socket has taken `n` bytes; 0 where a write that has begun took none.
     pub fn consume(&mut self, mut n: usize) {
         if let Some(seal) = &mut self.seal {
             // a record of which a part is missing cannot be read by anybody
@@ -250,6 +271,8 @@ impl Outbound {
 
     /// Ends the link because the socket failed.
     pub fn failed(&mut self, error: std::io::Error) {
+        // a write that fails has taken nothing
+        self.consume(0);
         self.link.socket_failed("writing", error);
         // there is nobody to take leave of
         self.seal = None;
