@@ -2,7 +2,7 @@
 
 use super::{
     BatchHeader, Record,
-    varint::{self, Row, bits_size, blob_bits, zigzag},
+    varint::{self, Row, bits_size, blob_size, zigzag},
 };
 
 /// Encodes records into the body of one batch: each push is the only copy that a record gets.
@@ -31,6 +31,7 @@ impl BatchBuilder {
     }
 
     /// The most bytes that `record` can take in a body.
+    #[inline]
     pub fn size_bound(record: &Record<'_>) -> usize {
         // length 5, attributes 1, timestamp 10, offset 5, key and value lengths 10, header count 5
         36 + record.key.map_or(0, <[u8]>::len)
@@ -54,40 +55,47 @@ impl BatchBuilder {
         self.max_timestamp = self.max_timestamp.max(timestamp);
         let delta = zigzag(timestamp.wrapping_sub(self.base_timestamp));
         let offset = zigzag(i64::from(offset_delta));
-        let key = record.key.unwrap_or_default();
-        let value = record.value.unwrap_or_default();
-        let (key_len, value_len) = (blob_bits(record.key), blob_bits(record.value));
-        let size = 1
-            + bits_size(delta)
-            + bits_size(offset)
-            + bits_size(key_len)
-            + key.len()
-            + bits_size(value_len)
-            + value.len()
-            + record.headers.encoded_size();
-        let mut row = self.row(size);
-        let (size, attributes) = (zigzag(size as i64), 0);
-        if key.is_empty() {
-            row.varints([size, attributes, delta, offset, key_len, value_len]);
+        let left = if record.key.is_none() && record.headers.is_empty() {
+            // most records
+            let size = 3 + bits_size(delta) + bits_size(offset) + blob_size(record.value);
+            let row = self.begin(size, delta, offset);
+            row.blob(None).blob(record.value).varint(0).left()
         } else {
-            row.varints([size, attributes, delta, offset, key_len]);
-            row.slice(key);
-            row.varints([value_len]);
-        }
-        row.slice(value);
-        record.headers.encode(&mut row);
-        self.len += row.len();
+            self.put_whole(record, delta, offset)
+        };
+        debug_assert_eq!(left, self.body.len() - self.len, "{record:?}");
         self.count += 1;
     }
 
-    /// Room for a record of `size` bytes and what stands before it.
+    /// Puts a record that has a key or headers, and says how much room is left.
+    fn put_whole(&mut self, record: &Record<'_>, delta: u64, offset: u64) -> usize {
+        let size = 1
+            + bits_size(delta)
+            + bits_size(offset)
+            + blob_size(record.key)
+            + blob_size(record.value)
+            + record.headers.encoded_size();
+        let row = self.begin(size, delta, offset);
+        let row = row.blob(record.key).blob(record.value);
+        record.headers.encode(row).left()
+    }
+
+    /// Begins a record of `size` bytes in room that is large enough for it.
     #[inline]
-    fn row(&mut self, size: usize) -> Row<'_> {
-        let need = varint::MAX_LENGTH + size + varint::SLACK;
+    fn begin(&mut self, size: usize, delta: u64, offset: u64) -> Row<'_> {
+        let need = varint::MAX_LENGTH + size;
         if self.body.len() - self.len < need {
             self.make_room(need);
         }
-        Row::new(self.body.get_mut(self.len..).unwrap_or_default())
+        let (from, bits) = (self.len, zigzag(size as i64));
+        // by what the parts take, so that the next record need not wait until they are put
+        self.len += bits_size(bits) + size;
+        let attributes = 0;
+        Row::new(&mut self.body[from..])
+            .varint(bits)
+            .varint(attributes)
+            .varint(delta)
+            .varint(offset)
     }
 
     /// Initialises room for `need` bytes and for the next records: as much as there is already, so that a batch of one record

@@ -274,14 +274,6 @@ impl<'a> Headers<'a> {
 
     #[inline]
     fn encoded_size(&self) -> usize {
-        if self.is_empty() {
-            1
-        } else {
-            self.size_of_some()
-        }
-    }
-
-    fn size_of_some(&self) -> usize {
         let all = match self.0 {
             HeadersInner::Slice(headers) => {
                 let each =
@@ -294,23 +286,12 @@ impl<'a> Headers<'a> {
     }
 
     #[inline]
-    fn encode(&self, row: &mut varint::Row<'_>) {
-        if self.is_empty() {
-            row.varints([0]);
-        } else {
-            self.encode_some(row);
-        }
-    }
-
-    fn encode_some(&self, row: &mut varint::Row<'_>) {
-        row.varints([(self.len() as u64) << 1]);
+    fn encode<'b>(&self, row: varint::Row<'b>) -> varint::Row<'b> {
+        let row = row.varint((self.len() as u64) << 1);
         match self.0 {
-            HeadersInner::Slice(headers) => {
-                for header in headers {
-                    row.blob(Some(header.key));
-                    row.blob(header.value);
-                }
-            }
+            HeadersInner::Slice(headers) => headers
+                .iter()
+                .fold(row, |row, h| row.blob(Some(h.key)).blob(h.value)),
             // what is forwarded need not be taken apart
             HeadersInner::Encoded { at, bytes, .. } => row.slice(&bytes[at..]),
         }

@@ -1,13 +1,11 @@
 //! Zigzag varints, as magic 2 batches carry them.
 
-/// Bytes of the varint with these bits.
+use crate::wire::copy;
+
+/// Bytes of the varint with these bits: a seventh of their number, rounded up, without a branch.
 #[inline]
 pub(super) fn bits_size(bits: u64) -> usize {
-    match bits {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        _ => (70 - bits.leading_zeros() as usize) / 7,
-    }
+    ((bits | 1).ilog2() as usize * 9 + 73) / 64
 }
 
 /// The bits of `value` with the sign at the end, so that small numbers of both signs are short.
@@ -24,119 +22,98 @@ fn unzigzag(bits: u64) -> i64 {
 /// The most bytes of a 32-bit value, such as the length of a record.
 pub(super) const MAX_LENGTH: usize = 5;
 
-/// What must remain of the room of a [`Row`] where varints are put, and the most that they may take at once: all of a record
-/// together are 31 bytes. A power of two, so that an index can be masked.
-pub(super) const SLACK: usize = 32;
-
-/// Room for the parts of a record, filled from its start.
+/// The room that is left for the parts of a record, which are put at its start.
 ///
-/// The caller has made it large enough: what does not fit is left out, but counted. Nothing here grows, so where it stands
-/// stays in a register, while a vector loads its length again after each piece.
-pub(super) struct Row<'a> {
-    room: &'a mut [u8],
-    len: usize,
-}
+/// The caller has made it large enough: what does not fit is left out. Nothing here grows, and each part takes a row and gives
+/// one back, so that where it stands stays in two registers: a vector loads its length again after each part, and memory that is
+/// written in halves and read as one waits until all that was put before has reached the cache.
+pub(super) struct Row<'a>(&'a mut [u8]);
 
 impl<'a> Row<'a> {
     #[inline]
     pub(super) fn new(room: &'a mut [u8]) -> Self {
-        Self { room, len: 0 }
+        Self(room)
     }
 
-    /// How much was put.
+    /// How much room is left.
     #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.len
+    pub(super) fn left(&self) -> usize {
+        self.0.len()
     }
 
-    /// Puts varints with these bits.
-    #[inline]
-    pub(super) fn varints<const N: usize>(&mut self, values: [u64; N]) {
-        let room = self.room.get_mut(self.len..);
-        if let Some(room) = room.and_then(<[u8]>::first_chunk_mut) {
-            self.len += values.into_iter().fold(0, |at, bits| put(room, at, bits));
+    /// Puts a varint with these bits.
+    #[inline(always)]
+    pub(super) fn varint(self, bits: u64) -> Self {
+        match bits {
+            // most are lengths of one or two bytes, and offsets of one to three
+            0..0x80 => self.array([bits as u8]),
+            0x80..0x4000 => {
+                let word = (bits + (bits & 0x3f80)) as u16 | 0x80;
+                self.array(word.to_le_bytes())
+            }
+            0x4000..0x20_0000 => {
+                let word = bits & 0x7f | bits << 1 & 0x7f00 | bits >> 14 << 16 | 0x8080;
+                let [first, second, third, ..] = word.to_le_bytes();
+                self.array([first, second, third])
+            }
+            _ => self.long_varint(bits),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long_varint(mut self, mut bits: u64) -> Self {
+        while bits >= 0x80 {
+            self = self.array([bits as u8 | 0x80]);
+            bits >>= 7;
+        }
+        self.array([bits as u8])
+    }
+
+    /// Puts as many bytes as are known when compiling.
+    #[inline(always)]
+    fn array<const N: usize>(self, bytes: [u8; N]) -> Self {
+        match self.0.split_first_chunk_mut() {
+            Some((place, rest)) => {
+                *place = bytes;
+                Self(rest)
+            }
+            None => Self(&mut []),
         }
     }
 
     /// Puts bytes as they are.
-    #[inline]
-    pub(super) fn slice(&mut self, bytes: &[u8]) {
-        let room = self.room.get_mut(self.len..);
-        if let Some(room) = room.and_then(|room| room.get_mut(..bytes.len())) {
-            copy(bytes, room);
+    #[inline(always)]
+    pub(super) fn slice(self, bytes: &[u8]) -> Self {
+        match self.0.split_at_mut_checked(bytes.len()) {
+            Some((place, rest)) => {
+                copy(bytes, place);
+                Self(rest)
+            }
+            None => Self(&mut []),
         }
-        self.len += bytes.len();
     }
 
     /// Puts a key or a value with its length before it.
-    #[inline]
-    pub(super) fn blob(&mut self, blob: Option<&[u8]>) {
-        self.varints([blob_bits(blob)]);
-        self.slice(blob.unwrap_or_default());
-    }
-}
-
-/// Copies what is as long as the names and values of most headers in two halves that overlap, instead of by a call.
-#[inline]
-fn copy(from: &[u8], to: &mut [u8]) {
-    match from.len() {
-        4..8 => copy_halves::<4>(from, to),
-        8..=16 => copy_halves::<8>(from, to),
-        _ => to.copy_from_slice(from),
-    }
-}
-
-#[inline]
-fn copy_halves<const N: usize>(from: &[u8], to: &mut [u8]) {
-    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-        if let Some(to) = to.first_chunk_mut() {
-            *to = *first;
-        }
-        if let Some(to) = to.last_chunk_mut() {
-            *to = *last;
+    #[inline(always)]
+    pub(super) fn blob(self, blob: Option<&[u8]>) -> Self {
+        match blob {
+            Some(bytes) => self.varint((bytes.len() as u64) << 1).slice(bytes),
+            // the length is -1
+            None => self.varint(1),
         }
     }
-}
-
-/// Puts a varint at `at` and says where the next one begins.
-#[inline]
-fn put(room: &mut [u8; SLACK], at: usize, bits: u64) -> usize {
-    match bits {
-        // most are lengths of one or two bytes
-        0..0x80 => {
-            room[at % SLACK] = bits as u8;
-            at + 1
-        }
-        0x80..0x4000 => {
-            room[at % SLACK] = bits as u8 | 0x80;
-            room[(at + 1) % SLACK] = (bits >> 7) as u8;
-            at + 2
-        }
-        _ => put_long(room, at, bits),
-    }
-}
-
-#[inline(never)]
-fn put_long(room: &mut [u8; SLACK], mut at: usize, mut bits: u64) -> usize {
-    while bits >= 0x80 {
-        room[at % SLACK] = bits as u8 | 0x80;
-        at += 1;
-        bits >>= 7;
-    }
-    room[at % SLACK] = bits as u8;
-    at + 1
-}
-
-/// The bits of the length that stands before a key or value: -1 for null.
-#[inline]
-pub(super) fn blob_bits(blob: Option<&[u8]>) -> u64 {
-    blob.map_or(1, |b| (b.len() as u64) << 1)
 }
 
 /// Bytes of a key or a value with the length before it.
 #[inline]
 pub(super) fn blob_size(blob: Option<&[u8]>) -> usize {
-    bits_size(blob_bits(blob)) + blob.unwrap_or_default().len()
+    match blob {
+        // most are short
+        Some(bytes) if bytes.len() < 0x40 => 1 + bytes.len(),
+        Some(bytes) => bits_size((bytes.len() as u64) << 1) + bytes.len(),
+        None => 1,
+    }
 }
 
 /// Reads a varint of at most 64 bits at `at` and moves `at` behind it; `None` if it is cut or too long.
@@ -190,13 +167,11 @@ mod tests {
     use super::*;
 
     fn put(values: &[i64]) -> Vec<u8> {
-        let mut room = vec![7; 10 * values.len() + SLACK];
-        let mut row = Row::new(&mut room);
-        values
-            .iter()
-            .for_each(|value| row.varints([zigzag(*value)]));
-        let len = row.len();
-        room.truncate(len);
+        let mut room = vec![7; 10 * values.len()];
+        let row = Row::new(&mut room);
+        let row = (values.iter()).fold(row, |row, value| row.varint(zigzag(*value)));
+        let left = row.left();
+        room.truncate(room.len() - left);
         room
     }
 

@@ -28,6 +28,7 @@ mod writer;
 
 use bytes::Bytes;
 
+pub(crate) use buffer::copy;
 pub use error::{DecodeError, DecodeErrorKind, Result};
 pub use reader::Reader;
 pub use secret::Secret;
