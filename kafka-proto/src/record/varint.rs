@@ -98,6 +98,17 @@ impl<'a> Row<'a> {
     #[inline(always)]
     pub(super) fn blob(self, blob: Option<&[u8]>) -> Self {
         match blob {
+            // most are short: one piece with their length
+            Some(bytes) if bytes.len() < 0x40 => {
+                match self.0.split_at_mut_checked(1 + bytes.len()) {
+                    Some(([len, place @ ..], rest)) => {
+                        *len = (bytes.len() as u8) << 1;
+                        copy(bytes, place);
+                        Self(rest)
+                    }
+                    _ => Self(&mut []),
+                }
+            }
             Some(bytes) => self.varint((bytes.len() as u64) << 1).slice(bytes),
             // the length is -1
             None => self.varint(1),
