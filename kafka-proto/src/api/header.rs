@@ -59,7 +59,8 @@ impl RequestHeader {
             self.client_id.write(w);
         }
         w.flexible = header_version >= 2;
-        w.end_struct(&self.unknown_tags);
+        let place = w.end_struct(w.place(), &self.unknown_tags);
+        w.leave(place);
         w.flexible = flexible;
     }
 }
@@ -81,7 +82,8 @@ impl ResponseHeader {
         let flexible = w.flexible;
         self.correlation_id.write(w);
         w.flexible = header_version >= 1;
-        w.end_struct(&self.unknown_tags);
+        let place = w.end_struct(w.place(), &self.unknown_tags);
+        w.leave(place);
         w.flexible = flexible;
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, ops::Deref};
 
 use crate::wire::{
-    Reader, Result, Wire, Writer,
+    Place, Reader, Result, Wire, Writer,
     json::{Json, JsonWriter},
 };
 
@@ -132,7 +132,7 @@ impl Wire for NodeIds {
     }
 
     #[inline]
-    fn write(&self, w: &mut Writer) {
+    fn put(&self, w: &mut Writer, place: Place) -> Place {
         match &self.0 {
             // nearly all: as if there were three, of which the next value overwrites those that there are not
             Ids::Few { len, ids } if w.flexible => {
@@ -153,18 +153,18 @@ impl Wire for NodeIds {
                     c[2],
                     c[3],
                 ];
-                w.put_front(all, 1 + 4 * usize::from(len));
+                w.put_front(place, all, 1 + 4 * usize::from(len))
             }
-            _ => self.write_any(w),
+            _ => self.put_any(w, place),
         }
     }
 }
 
 impl NodeIds {
     #[inline(never)]
-    fn write_any(&self, w: &mut Writer) {
-        w.put_array_len(Some(self.len()));
-        i32::write_array(self, w);
+    fn put_any(&self, w: &mut Writer, place: Place) -> Place {
+        let place = w.array_len(place, Some(self.len()));
+        i32::put_array(self, w, place)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     record::BatchHeader,
-    wire::{Nullable, Uuid, Wire, Writer},
+    wire::{UnknownTags, Uuid, Wire, Writer},
 };
 
 /// One batch of a request.
@@ -26,37 +26,30 @@ pub struct Part {
 
 /// Writes the body of a request of version 3 or later; `parts` of one topic stand together.
 pub fn write_request(acks: i16, timeout_ms: i32, parts: &[Part], w: &mut Writer) {
-    let version = w.version;
-    String::write_nullable(None, w);
-    acks.write(w);
-    timeout_ms.write(w);
+    let mut place = None::<String>.put(w, w.place());
+    place = acks.put(w, place);
+    place = timeout_ms.put(w, place);
     let topics = parts.chunk_by(|a, b| a.topic == b.topic);
-    w.put_array_len(Some(topics.clone().count()));
+    place = w.array_len(place, Some(topics.clone().count()));
     for topic in topics {
-        if version > super::fetch::LAST_BY_NAME {
-            topic[0].id.write(w);
+        place = if w.version > super::fetch::LAST_BY_NAME {
+            topic[0].id.put(w, place)
         } else {
-            w.put_string_len(Some(topic[0].topic.len()));
-            w.put_slice(topic[0].topic.as_bytes());
-        }
-        w.put_array_len(Some(topic.len()));
+            w.put_string(place, Some(&topic[0].topic))
+        };
+        place = w.array_len(place, Some(topic.len()));
         for part in topic {
-            part.partition.write(w);
-            w.put_array_len(Some(BatchHeader::SIZE + part.body.len()));
-            w.put_slice(&part.header.write(&part.body));
+            place = part.partition.put(w, place);
+            place = w.array_len(place, Some(BatchHeader::SIZE + part.body.len()));
+            place = w.put_array(place, part.header.write(&part.body));
+            w.leave(place);
             w.put_bytes(&part.body);
-            end_of_struct(w);
+            place = w.end_struct(w.place(), &UnknownTags::EMPTY);
         }
-        end_of_struct(w);
+        place = w.end_struct(place, &UnknownTags::EMPTY);
     }
-    end_of_struct(w);
-}
-
-/// No tagged fields.
-fn end_of_struct(w: &mut Writer) {
-    if w.flexible {
-        w.put_uvarint(0);
-    }
+    place = w.end_struct(place, &UnknownTags::EMPTY);
+    w.leave(place);
 }
 
 #[cfg(test)]

@@ -84,11 +84,12 @@ macro_rules! messages {
                 messages!(@read_tags self, r, [$($($tag)?)*], $($field, $versions, [$($tag)?];)*)
             }
 
+            #[allow(unused_mut, reason = "some structs have no fields")]
             #[cfg_attr(debug_assertions, inline)]
-            fn write(&self, w: &mut $crate::wire::Writer) {
-                $(messages!(@write self, w, $field, $versions, [$($null)?], [$($tag)?]);)*
-                messages!(@write_tags self, w, [$($($tag)?)*],
-                    $($field, $versions, [$($tag)?], [$($default)?];)*);
+            fn put(&self, w: &mut $crate::wire::Writer, mut place: $crate::wire::Place) -> $crate::wire::Place {
+                $(messages!(@put self, w, place, $field, $versions, [$($null)?], [$($tag)?]);)*
+                messages!(@put_tags self, w, place, [$($($tag)?)*],
+                    $($field, $versions, [$($tag)?], [$($default)?];)*)
             }
 
             #[allow(unused_variables, reason = "some structs have no fields")]
@@ -140,28 +141,28 @@ macro_rules! messages {
         })
     };
 
-    (@write $this:ident, $w:ident, $field:ident, $versions:pat, [$($null:pat)?], [$tag:literal]) => {};
-    (@write $this:ident, $w:ident, $field:ident, $versions:pat, [], []) => {
+    (@put $this:ident, $w:ident, $place:ident, $field:ident, $versions:pat, [$($null:pat)?], [$tag:literal]) => {};
+    (@put $this:ident, $w:ident, $place:ident, $field:ident, $versions:pat, [], []) => {
         if matches!($w.version, $versions) {
-            $crate::wire::Wire::write(&$this.$field, $w);
+            $place = $crate::wire::Wire::put(&$this.$field, $w, $place);
         }
     };
-    (@write $this:ident, $w:ident, $field:ident, $versions:pat, [$null:pat], []) => {
+    (@put $this:ident, $w:ident, $place:ident, $field:ident, $versions:pat, [$null:pat], []) => {
         match $w.version {
-            $null => $crate::wire::Wire::write(&$this.$field, $w),
-            $versions => $crate::wire::write_never_null(&$this.$field, $w),
+            $null => $place = $crate::wire::Wire::put(&$this.$field, $w, $place),
+            $versions => $place = $crate::wire::put_never_null(&$this.$field, $w, $place),
             _ => {}
         }
     };
 
-    (@write_tags $this:ident, $w:ident, [], $($rest:tt)*) => {
-        $w.end_struct(&$this.unknown_tags);
+    (@put_tags $this:ident, $w:ident, $place:ident, [], $($rest:tt)*) => {
+        $w.end_struct($place, &$this.unknown_tags)
     };
-    (@write_tags $this:ident, $w:ident, [$($some:literal)+],
+    (@put_tags $this:ident, $w:ident, $place:ident, [$($some:literal)+],
         $($field:ident, $versions:pat, [$($tag:literal)?], [$($default:expr)?];)*) => {
-        $w.tagged(&$this.unknown_tags, |tags| {
+        $w.tagged($place, &$this.unknown_tags, |tags| {
             $(messages!(@tag $this, tags, $field, $versions, [$($default)?], [$($tag)?]);)*
-        });
+        })
     };
 
     (@tag $this:ident, $tags:ident, $field:ident, $versions:pat, [$($default:expr)?], []) => {};

@@ -28,6 +28,7 @@ mod writer;
 
 use bytes::Bytes;
 
+pub use buffer::Place;
 pub(crate) use buffer::copy;
 pub use error::{DecodeError, DecodeErrorKind, Result};
 pub use reader::Reader;
@@ -35,7 +36,7 @@ pub use secret::Secret;
 pub use tags::UnknownTags;
 pub use uuid::Uuid;
 pub use value::{Nullable, Struct, Wire};
-pub(crate) use value::{differs, name_misfit, write_never_null};
+pub(crate) use value::{differs, name_misfit, put_never_null};
 pub use writer::{FrameStart, Tags, Writer};
 
 /// The body of one message.

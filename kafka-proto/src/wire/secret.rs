@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref};
 use bytes::Bytes;
 
 use super::{
-    Reader, Result, Wire, Writer,
+    Place, Reader, Result, Wire, Writer,
     json::{Json, JsonWriter},
 };
 
@@ -20,8 +20,8 @@ impl Wire for Secret {
         self.0.read(r)
     }
 
-    fn write(&self, w: &mut Writer) {
-        self.0.write(w);
+    fn put(&self, w: &mut Writer, place: Place) -> Place {
+        self.0.put(w, place)
     }
 
     fn misfit_in(&self, version: i16, flexible: bool) -> Option<&'static str> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    DecodeErrorKind, Reader, Result, Uuid, Writer,
+    DecodeErrorKind, Place, Reader, Result, Uuid, Writer,
     writer::{MAX_LEN, MAX_STRING},
 };
 
@@ -22,7 +22,14 @@ pub trait Wire: Default + PartialEq {
     ///
     /// Ask [`misfit_in`](Self::misfit_in) first: fields that the version lacks are left out, and what is longer than a
     /// length can say is cut there, so that the message stays readable.
-    fn write(&self, w: &mut Writer);
+    #[inline]
+    fn write(&self, w: &mut Writer) {
+        let place = self.put(w, w.place());
+        w.leave(place);
+    }
+
+    /// Writes it at the writer's place, and says where the next value goes.
+    fn put(&self, w: &mut Writer, place: Place) -> Place;
 
     /// The first field that this version of the message can neither carry nor do without.
     ///
@@ -48,15 +55,16 @@ pub trait Wire: Default + PartialEq {
     }
 
     /// Writes the elements of an array, as many as a count can say.
-    fn write_array(array: &[Self], w: &mut Writer) {
+    fn put_array(array: &[Self], w: &mut Writer, mut place: Place) -> Place {
         // every struct has a copy of this: a loop by pattern needs none of the iterators'
         let (mut rest, mut written) = (array, 0);
         while let [first, others @ ..] = rest
             && written < MAX_LEN
         {
-            first.write(w);
+            place = first.put(w, place);
             (rest, written) = (others, written + 1);
         }
+        place
     }
 }
 
@@ -82,7 +90,7 @@ pub trait Nullable: Wire {
     fn read_nullable(r: &mut Reader<'_>) -> Result<Option<Self>>;
 
     /// Writes a value or null.
-    fn write_nullable(value: Option<&Self>, w: &mut Writer);
+    fn put_nullable(value: Option<&Self>, w: &mut Writer, place: Place) -> Place;
 }
 
 /// A message, or a part of one with fields of its own.
@@ -99,12 +107,12 @@ impl<T: Struct> Nullable for T {
         Ok(Some(value))
     }
 
-    fn write_nullable(value: Option<&Self>, w: &mut Writer) {
+    fn put_nullable(value: Option<&Self>, w: &mut Writer, place: Place) -> Place {
         match value {
-            None => w.put_array([0xff]),
+            None => w.put_array(place, [0xff]),
             Some(value) => {
-                w.put_array([1]);
-                value.write(w);
+                let place = w.put_array(place, [1]);
+                value.put(w, place)
             }
         }
     }
@@ -120,8 +128,8 @@ macro_rules! numbers {
             }
 
             #[inline]
-            fn write(&self, w: &mut Writer) {
-                w.put_array(self.to_be_bytes());
+            fn put(&self, w: &mut Writer, place: Place) -> Place {
+                w.put_array(place, self.to_be_bytes())
             }
 
             fn read_array(array: &mut Vec<Self>, r: &mut Reader<'_>, n: usize) -> Result<()> {
@@ -144,8 +152,8 @@ impl Wire for bool {
     }
 
     #[inline]
-    fn write(&self, w: &mut Writer) {
-        w.put_array([u8::from(*self)]);
+    fn put(&self, w: &mut Writer, place: Place) -> Place {
+        w.put_array(place, [u8::from(*self)])
     }
 }
 
@@ -157,8 +165,8 @@ impl Wire for Uuid {
     }
 
     #[inline]
-    fn write(&self, w: &mut Writer) {
-        w.put_array(self.0);
+    fn put(&self, w: &mut Writer, place: Place) -> Place {
+        w.put_array(place, self.0)
     }
 }
 
@@ -176,10 +184,8 @@ impl Nullable for String {
     }
 
     #[inline]
-    fn write_nullable(value: Option<&Self>, w: &mut Writer) {
-        let text = value.map(|s| cut(s, max_string(w.flexible)));
-        w.put_string_len(text.map(str::len));
-        w.put_slice(text.unwrap_or_default().as_bytes());
+    fn put_nullable(value: Option<&Self>, w: &mut Writer, place: Place) -> Place {
+        w.put_string(place, value.map(Self::as_str))
     }
 }
 
@@ -193,13 +199,17 @@ impl Nullable for Bytes {
     }
 
     #[inline]
-    fn write_nullable(value: Option<&Self>, w: &mut Writer) {
-        w.put_array_len(value.map(Self::len));
-        match value {
-            Some(bytes) if bytes.len() > MAX_LEN => w.put_bytes(&bytes.slice(..MAX_LEN)),
-            Some(bytes) => w.put_bytes(bytes),
-            None => {}
+    fn put_nullable(value: Option<&Self>, w: &mut Writer, place: Place) -> Place {
+        let place = w.array_len(place, value.map(Self::len));
+        let Some(bytes) = value else {
+            return place;
+        };
+        w.leave(place);
+        match bytes.len() {
+            ..=MAX_LEN => w.put_bytes(bytes),
+            _ => w.put_bytes(&bytes.slice(..MAX_LEN)),
         }
+        w.place()
     }
 }
 
@@ -215,11 +225,9 @@ impl<T: Wire> Nullable for Vec<T> {
     }
 
     #[inline]
-    fn write_nullable(value: Option<&Self>, w: &mut Writer) {
-        w.put_array_len(value.map(Self::len));
-        if let Some(array) = value {
-            T::write_array(array, w);
-        }
+    fn put_nullable(value: Option<&Self>, w: &mut Writer, place: Place) -> Place {
+        let place = w.array_len(place, value.map(Self::len));
+        T::put_array(value.map_or(&[], Self::as_slice), w, place)
     }
 }
 
@@ -235,8 +243,8 @@ impl Wire for String {
     }
 
     #[inline]
-    fn write(&self, w: &mut Writer) {
-        Self::write_nullable(Some(self), w);
+    fn put(&self, w: &mut Writer, place: Place) -> Place {
+        Self::put_nullable(Some(self), w, place)
     }
 
     fn misfit_in(&self, _: i16, flexible: bool) -> Option<&'static str> {
@@ -254,8 +262,8 @@ impl Wire for Bytes {
     }
 
     #[inline]
-    fn write(&self, w: &mut Writer) {
-        Self::write_nullable(Some(self), w);
+    fn put(&self, w: &mut Writer, place: Place) -> Place {
+        Self::put_nullable(Some(self), w, place)
     }
 
     fn misfit_in(&self, _: i16, _: bool) -> Option<&'static str> {
@@ -273,9 +281,9 @@ impl<T: Wire> Wire for Vec<T> {
     }
 
     #[inline]
-    fn write(&self, w: &mut Writer) {
-        w.put_array_len(Some(self.len()));
-        T::write_array(self, w);
+    fn put(&self, w: &mut Writer, place: Place) -> Place {
+        let place = w.array_len(place, Some(self.len()));
+        T::put_array(self, w, place)
     }
 
     fn misfit_in(&self, version: i16, flexible: bool) -> Option<&'static str> {
@@ -302,8 +310,8 @@ impl<T: Nullable> Wire for Option<T> {
     }
 
     #[inline]
-    fn write(&self, w: &mut Writer) {
-        T::write_nullable(self.as_ref(), w);
+    fn put(&self, w: &mut Writer, place: Place) -> Place {
+        T::put_nullable(self.as_ref(), w, place)
     }
 
     fn misfit_in(&self, version: i16, flexible: bool) -> Option<&'static str> {
@@ -326,34 +334,20 @@ pub(crate) fn name_misfit(inner: &'static str, name: &'static str) -> &'static s
 }
 
 /// Writes a field in a version that has no null for it: empty stands in, as in the Java client.
-pub(crate) fn write_never_null<T: Nullable>(value: &Option<T>, w: &mut Writer) {
+pub(crate) fn put_never_null<T: Nullable>(
+    value: &Option<T>,
+    w: &mut Writer,
+    place: Place,
+) -> Place {
     match value {
-        Some(value) => value.write(w),
-        None => T::default().write(w),
+        Some(value) => value.put(w, place),
+        None => T::default().put(w, place),
     }
 }
 
 #[inline]
-fn max_string(flexible: bool) -> usize {
+pub(super) fn max_string(flexible: bool) -> usize {
     if flexible { MAX_LEN } else { MAX_STRING }
-}
-
-/// The longest start of `text` that has at most `max` bytes.
-#[inline]
-fn cut(text: &str, max: usize) -> &str {
-    if text.len() <= max {
-        return text;
-    }
-    cut_long(text, max)
-}
-
-#[cold]
-fn cut_long(text: &str, max: usize) -> &str {
-    // a character has at most four bytes
-    (max.saturating_sub(3)..=max)
-        .rev()
-        .find_map(|n| text.get(..n))
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

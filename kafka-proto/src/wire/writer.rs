@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{UnknownTags, Wire, buffer::Buffer};
+use super::{Place, UnknownTags, Wire, buffer::Buffer, value::max_string};
 
 /// Payloads from this length on are shared instead of copied.
 const SHARED: usize = 512;
@@ -66,7 +66,7 @@ impl Writer {
     /// Leaves room for the length that stands before a frame.
     pub fn begin_frame(&mut self) -> FrameStart {
         let length_at = self.buffer.len();
-        self.put_array([0; 4]);
+        self.put_slice(&[0; 4]);
         FrameStart {
             length_at,
             body_from: self.len(),
@@ -81,16 +81,42 @@ impl Writer {
         }
     }
 
+    /// Takes the place of the next value, for [`Wire::put`].
+    ///
+    /// Until [`leave`](Self::leave) has given it back, nothing may be called that does not take it.
+    #[inline]
+    pub fn place(&self) -> Place {
+        self.buffer.place()
+    }
+
+    /// Goes on behind the last value that was put.
+    #[inline]
+    pub fn leave(&mut self, place: Place) {
+        self.buffer.leave(place);
+    }
+
     /// Copies bytes as they are.
     #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
-        self.buffer.put_slice(bytes);
+        let place = self.buffer.put_slice(self.place(), bytes);
+        self.leave(place);
     }
 
     /// Copies bytes of a number that is known when compiling.
     #[inline]
-    pub(crate) fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.buffer.put_array(bytes);
+    pub(crate) fn put_array<const N: usize>(&mut self, place: Place, bytes: [u8; N]) -> Place {
+        self.buffer.put_array(place, bytes)
+    }
+
+    /// Copies the first `n` bytes.
+    #[inline]
+    pub(crate) fn put_front<const N: usize>(
+        &mut self,
+        place: Place,
+        bytes: [u8; N],
+        n: usize,
+    ) -> Place {
+        self.buffer.put_front(place, bytes, n)
     }
 
     /// Puts bytes as they are: short ones are copied, long ones are shared.
@@ -102,39 +128,66 @@ impl Writer {
         self.shared.push((self.buffer.len(), bytes.clone()));
     }
 
-    /// Copies the first `n` bytes.
-    #[inline]
-    pub(crate) fn put_front<const N: usize>(&mut self, bytes: [u8; N], n: usize) {
-        self.buffer.put_front(bytes, n);
-    }
-
     /// Puts an unsigned varint.
     #[inline]
     pub fn put_uvarint(&mut self, n: u32) {
+        let place = self.uvarint(self.place(), n);
+        self.leave(place);
+    }
+
+    #[inline]
+    fn uvarint(&mut self, place: Place, n: u32) -> Place {
         match n {
             // one byte is by far the most common
-            0..0x80 => self.put_array([n as u8]),
-            _ => self.put_long_uvarint(n),
+            0..0x80 => self.put_array(place, [n as u8]),
+            _ => self.long_uvarint(place, n),
         }
     }
 
     #[inline(never)]
-    fn put_long_uvarint(&mut self, mut n: u32) {
+    fn long_uvarint(&mut self, mut place: Place, mut n: u32) -> Place {
         while n >= 0x80 {
-            self.put_array([n as u8 | 0x80]);
+            place = self.put_array(place, [n as u8 | 0x80]);
             n >>= 7;
         }
-        self.put_array([n as u8]);
+        self.put_array(place, [n as u8])
+    }
+
+    /// Puts a string; `None` is null.
+    #[inline]
+    pub(crate) fn put_string(&mut self, place: Place, text: Option<&str>) -> Place {
+        match text {
+            // nearly all, in one piece
+            Some(text) if self.flexible && text.len() < 0x7f => {
+                self.buffer
+                    .put_headed(place, text.len() as u8 + 1, text.as_bytes())
+            }
+            _ => self.put_any_string(place, text),
+        }
+    }
+
+    #[inline(never)]
+    fn put_any_string(&mut self, place: Place, text: Option<&str>) -> Place {
+        let text = text.map(|text| cut(text, max_string(self.flexible)));
+        let place = self.string_len(place, text.map(str::len));
+        self.buffer
+            .put_slice(place, text.unwrap_or_default().as_bytes())
     }
 
     /// Puts the length of a string; `None` is null.
     #[inline]
     pub fn put_string_len(&mut self, len: Option<usize>) {
+        let place = self.string_len(self.place(), len);
+        self.leave(place);
+    }
+
+    #[inline]
+    fn string_len(&mut self, place: Place, len: Option<usize>) -> Place {
         match self.flexible {
-            true => self.put_compact_len(len),
+            true => self.compact_len(place, len),
             false => {
                 let len = len.map_or(-1, |n| i16::try_from(n).unwrap_or(i16::MAX));
-                self.put_array(len.to_be_bytes());
+                self.put_array(place, len.to_be_bytes())
             }
         }
     }
@@ -142,18 +195,24 @@ impl Writer {
     /// Puts the length of bytes or the count of an array; `None` is null.
     #[inline]
     pub fn put_array_len(&mut self, len: Option<usize>) {
+        let place = self.array_len(self.place(), len);
+        self.leave(place);
+    }
+
+    #[inline]
+    pub(crate) fn array_len(&mut self, place: Place, len: Option<usize>) -> Place {
         match self.flexible {
-            true => self.put_compact_len(len),
+            true => self.compact_len(place, len),
             false => {
                 let len = len.map_or(-1, |n| i32::try_from(n).unwrap_or(i32::MAX));
-                self.put_array(len.to_be_bytes());
+                self.put_array(place, len.to_be_bytes())
             }
         }
     }
 
     #[inline]
-    fn put_compact_len(&mut self, len: Option<usize>) {
-        self.put_uvarint(len.map_or(0, |n| n.min(MAX_LEN) as u32 + 1));
+    fn compact_len(&mut self, place: Place, len: Option<usize>) -> Place {
+        self.uvarint(place, len.map_or(0, |n| n.min(MAX_LEN) as u32 + 1))
     }
 
     /// Puts a varint before what was put from `start` on.
@@ -171,29 +230,35 @@ impl Writer {
 
     /// Puts the tagged fields that end a flexible struct, in the order of their tags; `fields` puts each.
     #[inline]
-    pub fn tagged(&mut self, unknown: &UnknownTags, fields: impl FnOnce(&mut Tags<'_>)) {
-        if self.flexible {
-            let mut tags = self.begin_tags(unknown);
-            fields(&mut tags);
-            tags.end();
+    pub fn tagged(
+        &mut self,
+        place: Place,
+        unknown: &UnknownTags,
+        fields: impl FnOnce(&mut Tags<'_>),
+    ) -> Place {
+        if !self.flexible {
+            return place;
         }
+        self.leave(place);
+        let mut tags = self.begin_tags(unknown);
+        fields(&mut tags);
+        tags.end();
+        self.place()
     }
 
     /// Ends a struct that knows no tagged fields.
     #[inline]
-    pub fn end_struct(&mut self, unknown: &UnknownTags) {
-        if !self.flexible {
-            return;
-        }
+    pub fn end_struct(&mut self, place: Place, unknown: &UnknownTags) -> Place {
         match unknown.is_empty() {
-            true => self.put_array([0]),
-            false => self.begin_tags(unknown).end(),
+            _ if !self.flexible => place,
+            true => self.put_array(place, [0]),
+            false => self.tagged(place, unknown, |_| {}),
         }
     }
 
     fn begin_tags<'a>(&'a mut self, unknown: &'a UnknownTags) -> Tags<'a> {
         let count_at = self.buffer.len();
-        self.put_array([0]);
+        self.put_slice(&[0]);
         Tags {
             writer: self,
             count_at,
@@ -275,7 +340,8 @@ impl Tags<'_> {
         let w = &mut *self.writer;
         w.put_uvarint(tag);
         let (start, len_before) = (w.buffer.len(), w.len());
-        value.write(w);
+        let place = value.put(w, w.place());
+        w.leave(place);
         let len = (w.len() - len_before).min(MAX_LEN) as u32;
         // the size stands before the value and is known only now
         w.insert_uvarint(start, len);
@@ -314,6 +380,24 @@ impl Tags<'_> {
                 .insert_uvarint(self.count_at + 1, self.count >> 7);
         }
     }
+}
+
+/// The longest start of `text` that has at most `max` bytes.
+#[inline]
+fn cut(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    cut_long(text, max)
+}
+
+#[cold]
+fn cut_long(text: &str, max: usize) -> &str {
+    // a character has at most four bytes
+    (max.saturating_sub(3)..=max)
+        .rev()
+        .find_map(|n| text.get(..n))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -367,9 +451,10 @@ mod tests {
         let memory = buffer.as_ptr();
         let mut w = Writer::with_buffer(buffer, 0, true).in_one_piece();
         w.put_bytes(&long);
-        w.tagged(&UnknownTags::EMPTY, |tags| {
+        let place = w.tagged(w.place(), &UnknownTags::EMPTY, |tags| {
             tags.put(1, &long, &Bytes::new())
         });
+        w.leave(place);
         let whole = w.clone().segments();
         assert_eq!(whole.len(), 1);
         let buffer = w.into_buffer();
@@ -401,11 +486,12 @@ mod tests {
         let long = Bytes::from(vec![1; SHARED]);
         let mut w = Writer::new(0, true);
         w.put_bytes(&long);
-        w.tagged(&UnknownTags::EMPTY, |tags| {
+        let place = w.tagged(w.place(), &UnknownTags::EMPTY, |tags| {
             tags.put(0, &0i32, &0);
             tags.put(1, &long, &Bytes::new());
             tags.put(300, &7i8, &0);
         });
+        w.leave(place);
         // 512 bytes: the compact length is 513, two bytes, and the size 514, two bytes
         let expect = [
             &long[..],
@@ -416,7 +502,10 @@ mod tests {
         .concat();
         assert_eq!(w.flatten(), expect);
         let mut classic = Writer::new(0, false);
-        classic.tagged(&UnknownTags::EMPTY, |tags| tags.put(0, &1i32, &0));
+        let place = classic.tagged(classic.place(), &UnknownTags::EMPTY, |tags| {
+            tags.put(0, &1i32, &0)
+        });
+        classic.leave(place);
         assert!(classic.is_empty());
     }
 }
