@@ -25,8 +25,8 @@ pub(super) const MAX_LENGTH: usize = 5;
 /// The room that is left for the parts of a record, which are put at its start.
 ///
 /// The caller has made it large enough: what does not fit is left out. Nothing here grows, and each part takes a row and gives
-/// one back, so that where it stands stays in two registers: a vector loads its length again after each part, and memory that is
-/// written in halves and read as one waits until all that was put before has reached the cache.
+/// one back, so that where it stands stays in two registers: a vector loads its length again after each part, and a larger
+/// struct would go through memory, stored by fields and loaded as one, which waits for all stores before.
 pub(super) struct Row<'a>(&'a mut [u8]);
 
 impl<'a> Row<'a> {
