@@ -175,6 +175,27 @@ fn a_peer_that_takes_nothing_costs_a_call_its_deadline_and_close_nothing() {
     assert_eq!(closed.load(Ordering::Relaxed), 1);
 }
 
+/// The write that waits was there first, and has no deadline.
+#[test]
+fn a_call_keeps_its_deadline_behind_a_write_that_waits() {
+    let (stream, peer) = deaf();
+    let (conn, _) = over(stream, &Dialer::new());
+    let large = vec![b'.'; 8 << 20];
+    thread::scope(|scope| {
+        let write = scope.spawn(|| conn.write_messages(&[Record::new(&large)]));
+        peer.begun.recv().expect("the write waits");
+        let start = Instant::now();
+        conn.set_read_deadline(Some(start + SOON));
+        let error = conn.lookup_leader("orders", 0);
+        let error = error.expect_err("it cannot be sent");
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        assert_eq!(error.outcome(), Outcome::NotWritten, "{error}");
+        assert!(start.elapsed() < LIMIT);
+        conn.close();
+        write.join().expect("no panic").expect_err("closed");
+    });
+}
+
 #[test]
 fn a_peer_that_takes_nothing_ends_the_connection_by_the_request_time_out() {
     let (stream, _peer) = deaf();

@@ -4,7 +4,10 @@
     reason = "a moment to begin at; nothing here waits"
 )]
 
-use std::task::{Context, Poll, Waker};
+use std::{
+    sync::atomic::AtomicBool,
+    task::{Context, Poll, Wake, Waker},
+};
 
 use super::*;
 use crate::{
@@ -158,6 +161,45 @@ fn a_pause_that_ends_while_the_socket_is_full_hides_no_time_out() {
     assert_eq!(world.deadline(), Some(5));
     assert_eq!(world.poll(5), Poll::Ready(true));
     assert_eq!(world.deadline(), Some(35), "the request time-out");
+}
+
+/// Notes that it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whichever half the loop watches while it waits for the socket, its timer is set before the call was there.
+#[test]
+fn a_call_that_ends_while_the_socket_is_full_wakes_its_loop() {
+    for by_inbound in [false, true] {
+        let mut world = World::new();
+        let _long = world.ask(0);
+        assert_eq!(world.poll(0), Poll::Ready(true));
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut submit = |seconds| {
+            let open = match by_inbound {
+                true => world.inbound.poll_closed(&mut cx),
+                false => world.outbound.poll_closed(&mut cx),
+            };
+            assert!(open.is_pending());
+            let request = ListGroupsRequest::default();
+            let (mut submitted, call) = Submitted::on_terms(request, Terms::default(), Side::Own);
+            submitted.deadline = Some(world.at(seconds).instant);
+            world.link.submit(submitted);
+            drop(call);
+            (woken.0.swap(false, Ordering::Relaxed), world.deadline())
+        };
+        assert_eq!(submit(9), (true, Some(9)));
+        assert_eq!(submit(5), (true, Some(5)));
+        assert_eq!(submit(7), (false, Some(5)), "a wake for nothing");
+    }
 }
 
 #[test]

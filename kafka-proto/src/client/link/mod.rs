@@ -315,11 +315,19 @@ impl Link {
                 .to
                 .resolve(Err(late().with_outcome(Outcome::NotWritten)));
         }
-        inner.soonest = earlier(inner.soonest, submitted.deadline);
+        let before = inner.soonest;
+        inner.soonest = earlier(before, submitted.deadline);
+        let is_sooner = inner.soonest != before;
         inner.calls.push_back(submitted);
         let waker = inner.waker.take();
+        // whoever waits for the socket needs not know of a call, but of a time-out that comes before all others
+        let others = match is_sooner {
+            true => [inner.reader.take(), inner.writer.take()],
+            false => [None, None],
+        };
         drop(inner);
         wake(waker);
+        others.into_iter().for_each(wake);
     }
 
     /// Changes the deadlines of the connection, also for calls that wait already.
