@@ -301,14 +301,13 @@ impl Connection {
             }
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.outbound.slices(&mut slices);
-            match self.socket.write_vectored(&slices[..count]) {
+            let written = self.socket.write_vectored(&slices[..count]);
+            self.outbound.consume(*written.as_ref().unwrap_or(&0));
+            match written {
                 Ok(0) => self.outbound.failed(ErrorKind::WriteZero.into()),
-                Ok(n) => self.outbound.consume(n),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    self.outbound.consume(0);
-                    self.full = true;
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => self.outbound.consume(0),
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.full = true,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => self.outbound.failed(e),
             }
         }

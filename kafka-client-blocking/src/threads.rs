@@ -177,13 +177,12 @@ impl Writing {
                     let written = stream.write(&buffer);
                     let mut outbound = self.outbound.lock();
                     self.bell.state.lock().writing = false;
+                    outbound.consume(*written.as_ref().unwrap_or(&0));
                     match written {
-                        Ok(n @ 1..) => outbound.consume(n),
-                        Err(e) if e.kind() == ErrorKind::Interrupted => outbound.consume(0),
-                        Ok(_) | Err(_) => {
-                            let nothing = || ErrorKind::WriteZero.into();
-                            return outbound.failed(written.err().unwrap_or_else(nothing));
-                        }
+                        Ok(0) => return outbound.failed(ErrorKind::WriteZero.into()),
+                        Ok(_) => {}
+                        Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                        Err(e) => return outbound.failed(e),
                     }
                 }
                 Poll::Pending => {
@@ -270,7 +269,7 @@ struct End(Arc<Writing>, Hangup);
 impl Drop for End {
     fn drop(&mut self) {
         let Self(writing, hangup) = self;
-        // does nothing if the link has ended already
+        // does nothing if the link has ended already; what a write had that panicked may have left
         writing.outbound.lock().failed(ErrorKind::BrokenPipe.into());
         writing.bell.state.lock().over = true;
         writing.bell.changed.notify_one();

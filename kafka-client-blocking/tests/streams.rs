@@ -334,6 +334,31 @@ fn a_stream_that_panics_ends_its_connection() {
     conn.close();
 }
 
+/// Panics in a write of more than a little, once the socket has all of it.
+struct Treacherous(UnixStream);
+
+impl Write for Treacherous {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.0.write(bytes)?;
+        assert!(n < 1000, "as a stream of the caller may fail");
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_request_whose_write_panics_may_have_been_written() {
+    let (stream, _peer) = deaf();
+    let to = Treacherous(stream.try_clone().expect("a descriptor"));
+    let (conn, ..) = over_writer(stream, to, &Dialer::new());
+    conn.lookup_leader("orders", 0).expect("so far all is well");
+    let error = conn.write_messages(&[Record::new(&[b'.'; 2000])]);
+    assert_eq!(error.expect_err("it panicked").outcome(), Outcome::Unknown);
+}
+
 #[test]
 fn a_peer_that_hangs_up_or_talks_nonsense_ends_the_connection() {
     let (here, there) = UnixStream::pair().expect("a pair");

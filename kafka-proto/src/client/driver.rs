@@ -157,6 +157,7 @@ impl<T: Transport> Driver<T> {
     }
 
     fn failed(&mut self, error: io::Error) -> Poll<()> {
+        self.outbound.consume(0);
         self.outbound.failed(error);
         Poll::Ready(())
     }

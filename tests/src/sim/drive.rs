@@ -117,11 +117,12 @@ fn poll_write(
     let mut slices = [IoSlice::new(&[]); 64];
     let count = outbound.slices(&mut slices);
     let written = write.poll_write(&slices[..count], cx);
-    if written.is_pending() {
-        outbound.consume(0);
-    }
-    outbound.consume(ready!(written)?);
-    Poll::Ready(Ok(()))
+    let n = match &written {
+        Poll::Ready(Ok(n)) => *n,
+        _ => 0,
+    };
+    outbound.consume(n);
+    written.map_ok(|_| ())
 }
 
 async fn read_loop(mut inbound: Inbound, read: ReadHalf, sim: Handle) {

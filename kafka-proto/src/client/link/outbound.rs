@@ -39,8 +39,8 @@ const SLICES: usize = 64;
 /// Calls in one write: small requests leave together, and each has at most a few slices.
 const CALLS: usize = 32;
 
-/// The sending half of a link: owned by one write loop, which sleeps in [`Outbound::poll`], writes
-/// [`Outbound::slices`] and reports by [`Outbound::consume`].
+/// The sending half of a link: owned by one write loop, which sleeps in [`Outbound::poll`], begins a write
+/// ([`Outbound::begin_write`]), writes [`Outbound::slices`] and reports by [`Outbound::consume`].
 ///
 /// Dropping it ends the link.
 #[must_use = "a link lives as long as its halves are driven"]
@@ -194,8 +194,8 @@ impl Outbound {
         count
     }
 
-    /// Takes note that a write of [`Outbound::slices`] begins: until [`Outbound::consume`], each request that is whole in them
-    /// may have left. `false`: the link has ended, and whoever waited was told that nothing of it left; poll again.
+    /// Takes note that a write of [`Outbound::slices`] begins: until [`Outbound::consume`], each request that is queued for the
+    /// socket may have left. `false`: the link has ended, and whoever waited was told that nothing of it left; poll again.
     ///
     /// Without it a request that the socket takes while the link ends would be called unsent.
     pub fn begin_write(&mut self) -> bool {
@@ -269,10 +269,9 @@ impl Outbound {
         }
     }
 
-    /// Ends the link because the socket failed.
+    /// Ends the link because the socket failed. A write that returned an error has taken nothing: [`Outbound::consume`] 0
+    /// first, or what is in it may have left.
     pub fn failed(&mut self, error: std::io::Error) {
-        // a write that fails has taken nothing
-        self.consume(0);
         self.link.socket_failed("writing", error);
         // there is nobody to take leave of
         self.seal = None;
