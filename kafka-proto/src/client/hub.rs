@@ -34,6 +34,25 @@ struct Queue {
     closed: bool,
 }
 
+impl Subscriber {
+    /// Takes an event, unless the end was told; the oldest is dropped if nobody takes them.
+    fn hear(&self, event: &Event) {
+        let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
+        if state.events.len() == KEPT {
+            state.events.pop_front();
+        }
+        state.events.push_back(event.clone());
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
 /// Where events are published.
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -72,16 +91,7 @@ impl Hub {
             .filter_map(Weak::upgrade)
             .collect();
         for subscriber in all {
-            let mut state = subscriber.state.lock();
-            if state.events.len() == KEPT {
-                state.events.pop_front();
-            }
-            state.events.push_back(event.clone());
-            let waker = state.waker.take();
-            drop(state);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            subscriber.hear(event);
         }
     }
 
@@ -132,6 +142,21 @@ impl Events {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_published_while_a_client_ends_does_not_come_after_its_end() {
+        let hub = Hub::new(Loggers::default());
+        let mut events = hub.subscribe();
+        // whoever publishes has found the subscriber, and the end comes in between
+        let found = events.0.clone();
+        hub.close();
+        found.hear(&Event::WriterDropped { pending: 1 });
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(
+            Pin::new(&mut events).poll_next(&mut cx),
+            Poll::Ready(None)
+        ));
+    }
 
     #[test]
     fn nothing_comes_after_the_end_of_a_client() {
