@@ -67,7 +67,12 @@ pub(crate) fn start(
     // first, since it is what ends a write if a later one is refused
     let watch = Box::new(move || writing.watch(&hangup));
     let watch = spawn("kafka-watch", watch)?;
-    let write = Box::new(move || end.0.write(to));
+    let write = Box::new(move || {
+        let mut to = to;
+        // goes first: a stream with a buffer writes when it is dropped, and may wait in that
+        let end = end;
+        end.0.write(&mut to);
+    });
     let write = spawn("kafka-write", write)?;
     let read = Box::new(move || read(inbound, from, &*clock));
     let read = spawn("kafka-read", read)?;
@@ -134,7 +139,7 @@ impl Bell {
 
 impl Writing {
     /// Writes what there is until the link has ended, and what TLS has to say to that.
-    fn write(&self, mut stream: impl Write) {
+    fn write(&self, stream: &mut impl Write) {
         let waker = Waker::from(self.bell.clone());
         let mut cx = Context::from_waker(&waker);
         let mut buffer = Vec::with_capacity(MOST);

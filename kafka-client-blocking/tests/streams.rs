@@ -310,6 +310,48 @@ fn a_socket_that_is_full_does_not_keep_a_connection_from_its_end() {
     });
 }
 
+/// Waits for the close when it is dropped, as one with a buffer does where the peer takes nothing.
+struct Full {
+    stream: UnixStream,
+    closed: mpsc::Receiver<()>,
+}
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        let _ = self.closed.recv_timeout(LIMIT);
+    }
+}
+
+#[test]
+fn a_stream_is_closed_before_it_is_dropped() {
+    let server = server();
+    let stream = broker(&server);
+    let (tell, closed) = mpsc::channel();
+    let to = stream.try_clone().expect("a descriptor");
+    let to = Full { stream: to, closed };
+    let from = stream.try_clone().expect("a descriptor");
+    let close = move || {
+        let _ = stream.shutdown(Shutdown::Both);
+        let _ = tell.send(());
+    };
+    let conn = Dialer::new().over(from, to, close, "orders", 0);
+    let conn = conn.expect("a connection");
+    conn.lookup_leader("orders", 0).expect("so far all is well");
+    let start = Instant::now();
+    conn.close();
+    assert!(start.elapsed() < LIMIT, "close waited for the stream");
+}
+
 /// Panics when it is written to.
 struct Broken;
 
