@@ -278,6 +278,17 @@ impl Write for Gated {
     }
 }
 
+/// A connection that has had an answer, over a stream that takes nothing more, and how often it was closed.
+fn behind_a_shut_gate(relay: &Relay) -> (Conn, Arc<AtomicUsize>, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let (to, close) = (gate.clone(), gate.clone());
+    let to = |stream| Gated(stream, to);
+    let (conn, closed) = over(&relay.address, to, move || close.close());
+    conn.request(MetadataRequest::default()).expect("an answer");
+    gate.shut();
+    (conn, closed, gate)
+}
+
 /// The bound of what a close may wait for, and a lot more for those who share their processor.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -285,12 +296,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 fn a_broker_that_takes_no_farewell_is_not_waited_for_long() {
     let server = server();
     let relay = Relay::to(server.port(1));
-    let gate = Arc::new(Gate::default());
-    let (to, close) = (gate.clone(), gate.clone());
-    let to = |stream| Gated(stream, to);
-    let (conn, closed) = over(&relay.address, to, move || close.close());
-    conn.request(MetadataRequest::default()).expect("an answer");
-    gate.shut();
+    let (conn, closed, _gate) = behind_a_shut_gate(&relay);
     let start = Instant::now();
     conn.close();
     assert!(start.elapsed() < LIMIT, "close waited for the peer");
@@ -305,12 +311,7 @@ fn a_write_that_is_under_way_at_the_end_may_become_whole() {
     for let_through in [true, false] {
         let server = server();
         let relay = Relay::to(server.port(1));
-        let gate = Arc::new(Gate::default());
-        let (to, close) = (gate.clone(), gate.clone());
-        let to = |stream| Gated(stream, to);
-        let (conn, closed) = over(&relay.address, to, move || close.close());
-        conn.request(MetadataRequest::default()).expect("an answer");
-        gate.shut();
+        let (conn, closed, gate) = behind_a_shut_gate(&relay);
         let call = conn.send(MetadataRequest::default());
         gate.wait();
         conn.closer().close();
