@@ -103,7 +103,7 @@ pub(crate) struct Link {
     pub(crate) common: Arc<Common>,
     /// Bytes that the socket has taken.
     written: AtomicU64,
-    /// Where a write under way ends, if there is one that may take long.
+    /// Up to where a write that is under way may take bytes; 0 while there is none.
     leaving: AtomicU64,
     /// Where the connection begins and ends, if the adapter knows it.
     addresses: Lock<Option<(SocketAddr, SocketAddr)>>,
