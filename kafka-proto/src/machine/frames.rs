@@ -1,5 +1,7 @@
 //! Splits what a socket gives into frames, without copying them.
 
+use std::collections::VecDeque;
+
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -7,6 +9,13 @@ use thiserror::Error;
 const READ: usize = 64 << 10;
 /// Room that is zeroed at once: it is still in the cache when a read fills it, and what never comes takes no memory.
 const ZEROED: usize = 256 << 10;
+/// Room for what stands around the records of an answer: names, numbers of partitions, aborted transactions.
+const AROUND: usize = 64 << 10;
+/// The shortest frame whose memory is used again: a shorter one fits into what any read has room for. What has come behind
+/// a large frame and is not more is copied, so that the frame has its memory alone.
+const LARGE: usize = READ;
+/// Frames that are out at a time and whose memory shall come back: one is read, and others wait for that.
+const LENT: usize = 16;
 /// Bytes of a correlation id.
 const CORRELATION: usize = 4;
 
@@ -14,6 +23,10 @@ const CORRELATION: usize = 4;
 ///
 /// Never sized by what a peer declares: at most the larger of 64 KiB and twice what has arrived of a frame, or at once
 /// what our own request allowed ([`Frames::expect`]).
+///
+/// The memory of a large frame is used again once nobody holds a part of it: zeroing it and having the system find its pages
+/// takes as long as reading a sixth of the messages in it. What is free beyond the next frame goes when that comes, and all
+/// of it when a frame is small.
 #[derive(Debug)]
 pub struct Frames {
     /// Filled bytes first, then zeroed room.
@@ -23,6 +36,8 @@ pub struct Frames {
     /// The shortest frame: a response has at least its correlation id.
     min_frame: usize,
     expected: usize,
+    /// Large frames as they were handed out, oldest first.
+    lent: VecDeque<Bytes>,
 }
 
 /// A length that no frame of a Kafka broker has.
@@ -50,6 +65,7 @@ impl Frames {
             max_frame,
             min_frame: CORRELATION,
             expected: 0,
+            lent: VecDeque::new(),
         }
     }
 
@@ -58,9 +74,11 @@ impl Frames {
         self.max_frame = max_frame;
     }
 
-    /// Allows room for a frame of this many bytes at once: the limit that our own request named.
+    /// Allows room at once for a frame with this many bytes of records, the limit that our own request named, and for what
+    /// stands around them; 0: for none.
     pub fn expect(&mut self, bytes: usize) {
-        self.expected = bytes.min(self.max_frame);
+        let around = if bytes == 0 { 0 } else { AROUND };
+        self.expected = bytes.saturating_add(around).min(self.max_frame);
     }
 
     /// Whether frames may be shorter than a correlation id, as the steps of SASL are that have no header.
@@ -70,10 +88,15 @@ impl Frames {
 
     /// Room for the next read; never empty.
     pub fn space(&mut self) -> &mut [u8] {
-        let want = self.room();
+        let (want, least) = self.room();
         if self.buffer.len() < self.filled + want.min(READ) {
-            self.buffer.reserve(self.filled + want - self.buffer.len());
-            self.buffer.resize(self.filled + want.min(ZEROED), 0);
+            if self.buffer.capacity() < self.filled + least {
+                self.make_room(want);
+            }
+            let ready = (self.filled + want.min(ZEROED)).min(self.buffer.capacity());
+            if self.buffer.len() < ready {
+                self.buffer.resize(ready, 0);
+            }
         }
         &mut self.buffer[self.filled..]
     }
@@ -88,7 +111,8 @@ impl Frames {
     pub fn extend(&mut self, bytes: &[u8]) {
         self.buffer.truncate(self.filled);
         if self.buffer.capacity() - self.filled < bytes.len() {
-            self.buffer.reserve(self.room().max(bytes.len()));
+            self.make_room(self.room().0.max(bytes.len()));
+            self.buffer.truncate(self.filled);
         }
         self.buffer.extend_from_slice(bytes);
         self.filled = self.buffer.len();
@@ -99,13 +123,67 @@ impl Frames {
         let Some(length) = self.declared()? else {
             return Ok(None);
         };
-        if self.filled < 4 + length {
+        let end = 4 + length;
+        if self.filled < end {
             return Ok(None);
         }
-        let mut frame = self.buffer.split_to(4 + length).freeze();
-        self.filled -= 4 + length;
+        let rest = self.filled - end;
+        let mut frame = match end >= LARGE && rest <= LARGE {
+            true => self.lend(end),
+            false => self.buffer.split_to(end).freeze(),
+        };
+        self.filled = rest;
+        let keeps = !self.lent.is_empty() || self.buffer.capacity() > 2 * READ;
+        if keeps && end < LARGE {
+            self.forget();
+        }
         frame.advance(4);
         Ok(Some(frame))
+    }
+
+    /// Takes out a large frame with the whole of its memory, which shall come back.
+    fn lend(&mut self, end: usize) -> Bytes {
+        let rest = BytesMut::from(&self.buffer[end..self.filled]);
+        let mut frame = std::mem::replace(&mut self.buffer, rest);
+        frame.truncate(end);
+        let frame = frame.freeze();
+        if self.lent.len() == LENT {
+            self.lent.pop_front();
+        }
+        self.lent.push_back(frame.clone());
+        frame
+    }
+
+    /// Lets memory for large frames go.
+    #[cold]
+    fn forget(&mut self) {
+        self.lent.clear();
+        if self.filled == 0 {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Makes room for `want` bytes behind what is filled, in memory that is free again where that is enough.
+    fn make_room(&mut self, want: usize) {
+        let size = self.filled + want;
+        if self.buffer.capacity() >= size {
+            return;
+        }
+        let free = self.lent.iter().enumerate().filter(|(_, f)| f.is_unique());
+        let largest = free.max_by_key(|(_, frame)| frame.len()).map(|(at, _)| at);
+        let memory = largest.and_then(|at| self.lent.remove(at));
+        // what is free beside it goes
+        self.lent.retain(|frame| !frame.is_unique());
+        match memory.map(BytesMut::from) {
+            Some(mut memory) if memory.capacity() >= size => {
+                if memory.len() < self.filled {
+                    memory.resize(self.filled, 0);
+                }
+                memory[..self.filled].copy_from_slice(&self.buffer[..self.filled]);
+                self.buffer = memory;
+            }
+            _ => self.buffer.reserve(size - self.buffer.len()),
+        }
     }
 
     /// Whether part of a frame has arrived.
@@ -129,8 +207,8 @@ impl Frames {
         }
     }
 
-    /// How much room the next read gets.
-    fn room(&self) -> usize {
+    /// How much room the next read gets, and how much it needs: what is missing of a frame comes before anything moves.
+    fn room(&self) -> (usize, usize) {
         match self.declared() {
             Ok(Some(length)) if 4 + length > self.filled => {
                 let missing = 4 + length - self.filled;
@@ -138,9 +216,9 @@ impl Frames {
                     .max(self.filled)
                     .max(self.expected.saturating_sub(self.filled));
                 // a read a little beyond the frame brings the start of the next one for free
-                missing.min(allowed).max(READ)
+                (missing.min(allowed).max(READ), missing.min(READ))
             }
-            _ => READ,
+            _ => (READ, READ),
         }
     }
 }
@@ -234,6 +312,101 @@ mod tests {
         assert!(frames.poll_frame().expect("a good frame").is_some());
         rooms.dedup();
         assert_eq!(rooms.len(), 2, "it moved at {rooms:?}");
+    }
+
+    /// A frame of `n` bytes with its length, all of them `fill`.
+    fn frame_of(n: usize, fill: u8) -> Vec<u8> {
+        let mut frame = (n as i32).to_be_bytes().to_vec();
+        frame.resize(4 + n, fill);
+        frame
+    }
+
+    fn only(frames: &mut Frames, bytes: &[u8]) -> Bytes {
+        let mut all = feed(frames, bytes, bytes.len());
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    #[test]
+    fn memory_is_used_again_once_nobody_holds_a_part_of_it() {
+        let mut frames = Frames::new(1 << 30);
+        frames.expect(1 << 20);
+        let first = only(&mut frames, &frame_of(1 << 20, 1));
+        let kept = first.slice(1000..1010);
+        let memory = first.as_ptr();
+        drop(first);
+        let second = only(&mut frames, &frame_of(1 << 20, 2));
+        assert_ne!(second.as_ptr(), memory, "ten bytes of it are held");
+        assert_eq!(kept, [1; 10][..]);
+        drop(kept);
+        let third = only(&mut frames, &frame_of(300_000, 3));
+        assert_eq!(third.as_ptr(), memory);
+        assert!(second.iter().all(|b| *b == 2));
+        drop((second, third));
+        // the larger of the two: the other goes
+        let fourth = only(&mut frames, &frame_of(1 << 20, 4));
+        assert_eq!((frames.lent.len(), fourth.len()), (1, 1 << 20));
+        drop(fourth);
+        only(&mut frames, &frame_of(100, 5));
+        assert!(frames.lent.is_empty() && frames.buffer.capacity() <= 2 * READ);
+    }
+
+    #[test]
+    fn frames_that_are_held_never_change_whatever_is_kept_and_dropped() {
+        let mut random = crate::random::Random::new(7);
+        let mut held: Vec<(Bytes, u8)> = Vec::new();
+        let mut frames = Frames::new(1 << 20);
+        let mut elsewhere = Frames::new(1 << 20);
+        for round in 0..400u32 {
+            let fill = round as u8;
+            let mut stream = Vec::new();
+            for _ in 0..=random.below(2) {
+                let n = match random.below(4) {
+                    0 => 4 + random.below(100),
+                    1 => 65_000 + random.below(1_000),
+                    _ => 65_536 + random.below(300_000),
+                };
+                stream.extend(frame_of(n as usize, fill));
+            }
+            frames.expect(random.below(400_000) as usize);
+            let step = [1 + random.below(100_000) as usize, stream.len()][random.below(2) as usize];
+            let mut out = feed(&mut frames, &stream, step);
+            for chunk in stream.chunks(step) {
+                elsewhere.extend(chunk);
+                while let Some(frame) = elsewhere.poll_frame().expect("good frames") {
+                    out.push(frame);
+                }
+            }
+            held.extend(out.into_iter().map(|frame| (frame, fill)));
+            while held.len() > 6 {
+                held.swap_remove(random.below(held.len() as u64) as usize);
+            }
+            for (frame, fill) in &held {
+                assert!(frame.iter().all(|b| b == fill), "in round {round}");
+            }
+            assert!(frames.lent.len() <= LENT && elsewhere.lent.len() <= LENT);
+        }
+    }
+
+    /// An answer with a topic's name and the numbers of its partitions around the records that were asked for.
+    #[test]
+    fn what_stands_around_the_records_does_not_move_them() {
+        let mut frames = Frames::new(1 << 30);
+        frames.expect(1 << 20);
+        let stream = frame_of((1 << 20) + 500, 7);
+        let (mut at, mut moves, mut memory) = (0, 0, None);
+        while at < stream.len() {
+            let space = frames.space();
+            let n = space.len().min(10_000).min(stream.len() - at);
+            space[..n].copy_from_slice(&stream[at..at + n]);
+            moves +=
+                usize::from(memory.replace(frames.buffer.as_ptr()) != Some(frames.buffer.as_ptr()));
+            frames.filled(n);
+            at += n;
+        }
+        // before and after its length was read
+        assert_eq!(moves, 2);
+        assert!(frames.poll_frame().expect("a good frame").is_some());
     }
 
     #[test]
