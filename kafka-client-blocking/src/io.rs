@@ -125,7 +125,12 @@ impl Io {
         }
     }
 
-    fn wait<T>(&self, deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+    /// Waits for `future` up to `deadline`.
+    pub(crate) fn wait<T>(
+        &self,
+        deadline: Option<Instant>,
+        future: impl Future<Output = T>,
+    ) -> Option<T> {
         self.look_or_stay(deadline, future, || self.nudge())
     }
 
@@ -147,11 +152,7 @@ impl Io {
     }
 
     /// Waits up to `deadline` for `future`, which has been looked at.
-    pub(crate) fn stay<T>(
-        &self,
-        deadline: Option<Instant>,
-        future: impl Future<Output = T>,
-    ) -> Option<T> {
+    fn stay<T>(&self, deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
         let signal = self.seats.as_ref().map(|(_, signal)| signal);
         let (caller, waker) = take(signal);

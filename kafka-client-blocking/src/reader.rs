@@ -3,7 +3,6 @@
 use std::{
     iter::FusedIterator,
     sync::Arc,
-    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -62,16 +61,13 @@ impl Reader {
     /// client is closed, so that a loop around it ends.
     #[doc(alias = "poll")]
     pub fn read_message_timeout(&mut self, limit: Duration) -> Result<Option<Message>, Error> {
-        let message = match self.look() {
-            Poll::Ready(message) => message,
-            Poll::Pending => match self.stay(io::deadline(limit)) {
-                None => return Ok(None),
-                Some(message) => message,
-            },
-        };
-        match message {
-            Ok(None) => Err(Error::closed()),
-            message => message,
+        if let Some(message) = self.reader.next_in_hand() {
+            return Ok(Some(message));
+        }
+        match self.stay(io::deadline(limit)) {
+            None => Ok(None),
+            Some(Ok(None)) => Err(Error::closed()),
+            Some(message) => message,
         }
     }
 
@@ -83,38 +79,18 @@ impl Reader {
     #[doc(alias = "FetchMessage")]
     #[inline]
     pub fn fetch_message(&mut self) -> Result<Option<Message>, Error> {
-        match self.look() {
-            Poll::Ready(message) => message,
-            Poll::Pending => self.stay(None).expect(io::ENDS),
+        // most messages are in hand: those pass through no layers of a wait
+        match self.reader.next_in_hand() {
+            Some(message) => Ok(Some(message)),
+            None => self.stay(None).expect(io::ENDS),
         }
     }
 
-    /// The next message, if it is in hand, as most are: from here it is not moved through the layers of a wait, nor through
-    /// calls, where the caller inlines them.
-    #[inline]
-    fn look(&mut self) -> Poll<Result<Option<Message>, Error>> {
-        let mut look = Context::from_waker(Waker::noop());
-        let message = self.reader.poll_message(&mut look);
-        match &message {
-            // it has caused nothing
-            Poll::Ready(Ok(Some(_))) if self.reader.is_amid() => {}
-            Poll::Ready(_) => self.nudge(),
-            Poll::Pending => {}
-        }
-        message
-    }
-
-    /// What a message caused shall leave.
-    #[inline(never)]
-    fn nudge(&self) {
-        self.client.io().nudge();
-    }
-
-    /// Waits for the next message up to `deadline`, after a look.
+    /// Waits for the next message up to `deadline`.
     #[inline(never)]
     fn stay(&mut self, deadline: Option<Instant>) -> Option<Result<Option<Message>, Error>> {
         let next = self.reader.fetch_message();
-        self.client.io().stay(deadline, next)
+        self.client.io().wait(deadline, next)
     }
 
     /// Waits for what one fetch brought for one partition; `None` once the reader or its client is closed.

@@ -47,6 +47,8 @@ struct Current {
     position: i64,
     batches: Batches,
     open: Option<Open>,
+    /// Damage in the batch that was open.
+    met: Option<RecordError>,
 }
 
 /// The batch in hand.
@@ -92,6 +94,10 @@ impl Reader {
     #[doc(alias = "FetchMessage")]
     #[doc(alias = "poll")]
     pub async fn fetch_message(&mut self) -> Result<Option<Message>, Error> {
+        // most messages are in hand: those are not moved through a poll
+        if let Some(message) = self.next_in_turn() {
+            return Ok(Some(message));
+        }
         std::future::poll_fn(|cx| self.poll_message(cx)).await
     }
 
@@ -165,25 +171,24 @@ impl Reader {
 
     /// The poll form of [`Reader::fetch_message`].
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        if self.in_a_row >= TURN {
-            self.in_a_row = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         loop {
+            if let Some(message) = self.next_in_turn() {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            if self.in_a_row >= TURN {
+                self.in_a_row = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if let Some(current) = &mut self.current {
-                match current.next() {
-                    Some(Ok(message)) => {
-                        self.shelf.deliver(1, &current.cell, current.position);
-                        self.in_a_row += 1;
-                        return Poll::Ready(Ok(Some(message)));
-                    }
-                    Some(Err(e)) => {
+                match current.open_next() {
+                    Ok(true) => {}
+                    Ok(false) => self.current = None,
+                    Err(e) => {
                         if let Some(error) = self.damaged(e) {
                             return Poll::Ready(Err(error));
                         }
                     }
-                    None => self.current = None,
                 }
                 continue;
             }
@@ -194,11 +199,26 @@ impl Reader {
         }
     }
 
-    /// Whether the last message came out of what the one before it came out of, so that taking it let no fetch leave: for
-    /// adapters that look after fetches.
+    /// The next message of the batch in hand, unless other tasks should have their turn.
+    #[inline]
+    fn next_in_turn(&mut self) -> Option<Message> {
+        if self.in_a_row >= TURN {
+            return None;
+        }
+        let message = self.next_in_hand();
+        self.in_a_row += u32::from(message.is_some());
+        message
+    }
+
+    /// The next message of the batch in hand, if there is one: taking it waits for nothing and lets no fetch leave. For
+    /// adapters whose callers have their thread for themselves.
     #[doc(hidden)]
-    pub fn is_amid(&self) -> bool {
-        self.in_a_row > 1
+    #[inline]
+    pub fn next_in_hand(&mut self) -> Option<Message> {
+        let current = self.current.as_mut()?;
+        let message = current.next()?;
+        self.shelf.deliver(1, &current.cell, current.position);
+        Some(message)
     }
 
     fn poll_batch(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Batch>, Error>> {
@@ -261,6 +281,7 @@ impl Reader {
                 position,
                 batches,
                 open: None,
+                met: None,
             });
             return Poll::Ready(Ok(true));
         }
@@ -278,27 +299,38 @@ impl Reader {
 }
 
 impl Current {
-    fn next(&mut self) -> Option<Result<Message, RecordError>> {
+    /// The next message of the batch that is open.
+    #[inline]
+    fn next(&mut self) -> Option<Message> {
+        let open = self.open.as_mut()?;
         loop {
-            if let Some(open) = &mut self.open {
-                match open.cursor.next(&open.chunk.body) {
-                    // the batch may begin before the offset that was asked for
-                    Some(Ok(record)) if record.offset < self.position => continue,
-                    Some(Ok(record)) => {
-                        self.position = record.offset.saturating_add(1);
-                        return Some(Ok(Message::new(open.chunk.clone(), &record)));
-                    }
-                    Some(Err(e)) => return Some(Err(e)),
-                    None => {
-                        self.position = self.position.max(open.next);
-                        self.open = None;
-                    }
+            match open.cursor.next(&open.chunk.body) {
+                // the batch may begin before the offset that was asked for
+                Some(Ok(record)) if record.offset < self.position => {}
+                Some(Ok(record)) => {
+                    self.position = record.offset.saturating_add(1);
+                    return Some(Message::new(open.chunk.clone(), &record));
+                }
+                Some(Err(e)) => {
+                    self.met = Some(e);
+                    return None;
+                }
+                None => {
+                    self.position = self.position.max(open.next);
+                    self.open = None;
+                    return None;
                 }
             }
-            let batch = match self.batches.next()? {
-                Ok(batch) => batch,
-                Err(e) => return Some(Err(e)),
-            };
+        }
+    }
+
+    /// Opens the next batch; `false` behind the last.
+    fn open_next(&mut self) -> Result<bool, RecordError> {
+        if let Some(e) = self.met.take() {
+            return Err(e);
+        }
+        for batch in &mut self.batches {
+            let batch = batch?;
             let next = batch.header().next_offset();
             if batch.header().is_control() || next <= self.position {
                 self.position = self.position.max(next);
@@ -316,7 +348,9 @@ impl Current {
                 cursor,
                 next,
             });
+            return Ok(true);
         }
+        Ok(false)
     }
 }
 
