@@ -5,13 +5,13 @@
 //! The rules:
 //!
 //! - One drives at a time: who has the seat.
-//! - The I/O thread has the seat unless a caller has led within the last [`TICK`]. Idle, it sleeps until a socket or a
+//! - The I/O thread has the seat unless a caller has led within the last tick. Idle, it sleeps until a socket or a
 //!   deadline wakes it.
 //! - It yields the seat to a caller that waits alone for the [`STREAK`]th time.
 //! - A caller that leaves the seat while others wait calls the I/O thread back at once. If nobody waits, it calls nobody:
 //!   the I/O thread looks every tick whether somebody has led since and looked at the sockets, and takes the seat if not.
 //!   What nobody waits for is thus at most two ticks late. (So records that are handed over without a wait leave with the
-//!   next wait, many in one request.)
+//!   next wait, many in one request.) Ticks grow while callers lead on, since each is a switch that takes a core from them.
 //!
 //! Locks, in this order: the engine, the seat, a caller.
 
@@ -21,6 +21,7 @@ mod loom_tests;
 mod tests;
 
 use std::{
+    ops::RangeInclusive,
     sync::{Arc, Weak},
     task::{Poll, Wake},
     time::{Duration, Instant},
@@ -31,8 +32,8 @@ use crate::{
     sync::{Condvar, Lock, wait, wait_timeout},
 };
 
-/// How often the I/O thread looks whether callers still lead.
-const TICK: Duration = Duration::from_millis(1);
+/// How often the I/O thread looks whether callers still lead: at first, and after some ticks in which they have.
+const TICKS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(4);
 /// Waits alone in a row after which a caller leads.
 const STREAK: u32 = if cfg!(loom) { 1 } else { 8 };
 
@@ -139,6 +140,7 @@ impl<E: Drive> Seats<E> {
     fn take_back(&self) -> bool {
         let mut seat = self.seat.lock();
         let (mut leads, mut ticked) = (seat.leads, false);
+        let mut tick = *TICKS.start();
         loop {
             if seat.over {
                 return false;
@@ -157,7 +159,8 @@ impl<E: Drive> Seats<E> {
                 seat.untimed = false;
                 ticked = false;
             } else {
-                (seat, ticked) = wait_timeout(&self.called, &self.seat, seat, TICK);
+                (seat, ticked) = wait_timeout(&self.called, &self.seat, seat, tick);
+                tick = (tick * 2).min(*TICKS.end());
             }
         }
     }
