@@ -36,7 +36,7 @@ pub struct Frames {
     /// The shortest frame: a response has at least its correlation id.
     min_frame: usize,
     expected: usize,
-    /// Large frames as they were handed out, oldest first.
+    /// The memory of large frames that were handed out, oldest first.
     lent: VecDeque<Bytes>,
 }
 
@@ -144,13 +144,13 @@ impl Frames {
     /// Takes out a large frame with the whole of its memory, which shall come back.
     fn lend(&mut self, end: usize) -> Bytes {
         let rest = BytesMut::from(&self.buffer[end..self.filled]);
-        let mut frame = std::mem::replace(&mut self.buffer, rest);
-        frame.truncate(end);
-        let frame = frame.freeze();
+        // all that is zeroed, be it beyond the frame
+        let memory = std::mem::replace(&mut self.buffer, rest).freeze();
+        let frame = memory.slice(..end);
         if self.lent.len() == LENT {
             self.lent.pop_front();
         }
-        self.lent.push_back(frame.clone());
+        self.lent.push_back(memory);
         frame
     }
 
@@ -169,11 +169,12 @@ impl Frames {
         if self.buffer.capacity() >= size {
             return;
         }
-        let free = self.lent.iter().enumerate().filter(|(_, f)| f.is_unique());
-        let largest = free.max_by_key(|(_, frame)| frame.len()).map(|(at, _)| at);
+        let free = self.lent.iter().enumerate().filter(|(_, m)| m.is_unique());
+        let largest = free.max_by_key(|(_, memory)| memory.len());
+        let largest = largest.map(|(at, _)| at);
         let memory = largest.and_then(|at| self.lent.remove(at));
         // what is free beside it goes
-        self.lent.retain(|frame| !frame.is_unique());
+        self.lent.retain(|memory| !memory.is_unique());
         match memory.map(BytesMut::from) {
             Some(mut memory) if memory.capacity() >= size => {
                 if memory.len() < self.filled {
@@ -342,12 +343,16 @@ mod tests {
         let third = only(&mut frames, &frame_of(300_000, 3));
         assert_eq!(third.as_ptr(), memory);
         assert!(second.iter().all(|b| *b == 2));
-        drop((second, third));
-        // the larger of the two: the other goes
+        drop(third);
+        assert_eq!(frames.space().len(), 4 + (1 << 20), "more than the third");
         let fourth = only(&mut frames, &frame_of(1 << 20, 4));
-        assert_eq!((frames.lent.len(), fourth.len()), (1, 1 << 20));
-        drop(fourth);
-        only(&mut frames, &frame_of(100, 5));
+        assert_eq!(fourth.as_ptr(), memory);
+        // one is enough: the other goes
+        drop((second, fourth));
+        let fifth = only(&mut frames, &frame_of(1 << 20, 5));
+        assert_eq!((frames.lent.len(), fifth.len()), (1, 1 << 20));
+        drop(fifth);
+        only(&mut frames, &frame_of(100, 6));
         assert!(frames.lent.is_empty() && frames.buffer.capacity() <= 2 * READ);
     }
 
