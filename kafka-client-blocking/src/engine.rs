@@ -1,7 +1,7 @@
 //! The sockets of one client or connection, and what is to be done with them.
 
 use std::{
-    io::{ErrorKind, IoSlice, Read, Write},
+    io::{ErrorKind, Read, Write},
     net::TcpStream,
     sync::Arc,
     task::{Context, Poll},
@@ -25,8 +25,6 @@ use crate::{
 const TURN: usize = 64;
 /// Rounds in a row before whoever drives looks after its own outcome.
 const ROUNDS: usize = 16;
-/// Slices in one write.
-const SLICES: usize = 64;
 
 /// Everything that the thread `kafka-io`, or a caller in its place, drives.
 #[derive(Debug)]
@@ -296,20 +294,17 @@ impl Connection {
                 Poll::Ready(false) => return false,
                 Poll::Pending => return true,
             }
-            if !self.outbound.begin_write() {
-                continue;
-            }
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.outbound.slices(&mut slices);
-            let written = self.socket.write_vectored(&slices[..count]);
-            self.outbound.consume(*written.as_ref().unwrap_or(&0));
-            match written {
-                Ok(0) => self.outbound.failed(ErrorKind::WriteZero.into()),
-                Ok(_) => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => self.full = true,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => self.outbound.failed(e),
-            }
+            let socket = &mut self.socket;
+            let written = self.outbound.write(|slices| {
+                loop {
+                    match socket.write_vectored(slices) {
+                        Err(e) if e.kind() == ErrorKind::WouldBlock => return Poll::Pending,
+                        Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                        written => return Poll::Ready(written),
+                    }
+                }
+            });
+            self.full = written.is_pending();
         }
         task.waker.wake_by_ref();
         true

@@ -92,13 +92,12 @@ impl Wires {
         let now = self.clock.now();
         let mut bytes = Vec::new();
         while self.outbound.poll(now, &mut cx) == Poll::Ready(true) {
-            let mut slices = [std::io::IoSlice::new(&[]); 64];
-            let count = self.outbound.slices(&mut slices);
             let before = bytes.len();
-            slices[..count]
-                .iter()
-                .for_each(|s| bytes.extend_from_slice(s));
-            self.outbound.consume(bytes.len() - before);
+            let written = self.outbound.write(|slices| {
+                slices.iter().for_each(|s| bytes.extend_from_slice(s));
+                Poll::Ready(Ok(bytes.len() - before))
+            });
+            assert_eq!(written, Poll::Ready(true));
         }
         let mut rest = Bytes::from(bytes);
         while let Some(length) = rest.first_chunk::<4>().map(|b| u32::from_be_bytes(*b)) {

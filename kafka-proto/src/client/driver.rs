@@ -30,8 +30,6 @@ use super::{
 
 /// Reads or writes in a row before other tasks have their turn.
 const TURN: usize = 64;
-/// Slices in one write.
-const SLICES: usize = 64;
 
 /// What a runtime gives a connection: its stream and a timer.
 ///
@@ -100,22 +98,16 @@ impl<T: Transport> Driver<T> {
                     return Poll::Ready(());
                 }
                 Poll::Ready(true) => {
-                    if !self.outbound.begin_write() {
-                        continue;
-                    }
-                    let mut slices = [IoSlice::new(&[]); SLICES];
-                    let count = self.outbound.slices(&mut slices);
-                    match self.transport.poll_write(&mut cx, &slices[..count]) {
-                        Poll::Ready(Ok(0)) => return self.failed(io::ErrorKind::WriteZero.into()),
-                        Poll::Ready(Ok(n)) => {
-                            self.outbound.consume(n);
+                    let transport = &mut self.transport;
+                    let write = |slices: &[IoSlice<'_>]| transport.poll_write(&mut cx, slices);
+                    match self.outbound.write(write) {
+                        Poll::Ready(true) => {
                             self.unflushed = true;
                             continue;
                         }
-                        Poll::Ready(Err(error)) => return self.failed(error),
+                        Poll::Ready(false) => return Poll::Ready(()),
+                        // a peer that takes nothing must not keep what is closed
                         Poll::Pending => {
-                            self.outbound.consume(0);
-                            // a peer that takes nothing must not keep what is closed
                             if self.outbound.poll_closed(&mut cx).is_ready() {
                                 return Poll::Ready(());
                             }
@@ -124,7 +116,10 @@ impl<T: Transport> Driver<T> {
                 }
                 Poll::Pending if self.unflushed => match self.transport.poll_flush(&mut cx) {
                     Poll::Ready(Ok(())) => self.unflushed = false,
-                    Poll::Ready(Err(error)) => return self.failed(error),
+                    Poll::Ready(Err(error)) => {
+                        self.outbound.failed(error);
+                        return Poll::Ready(());
+                    }
                     Poll::Pending => {}
                 },
                 Poll::Pending => {}
@@ -154,12 +149,6 @@ impl<T: Transport> Driver<T> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-
-    fn failed(&mut self, error: io::Error) -> Poll<()> {
-        self.outbound.consume(0);
-        self.outbound.failed(error);
-        Poll::Ready(())
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::{
     collections::VecDeque,
-    io::IoSlice,
     pin::pin,
     sync::{
         Arc,
@@ -176,14 +175,14 @@ impl Link {
                 }
                 Poll::Pending => return true,
             }
-            let mut slices = [IoSlice::new(&[]); 64];
-            let count = self.outbound.slices(&mut slices);
-            let sent = outside(|| {
-                let slices = &slices[..count];
-                slices.iter().for_each(|slice| self.requests.push(slice));
-                slices.iter().map(|slice| slice.len()).sum()
+            let requests = &mut self.requests;
+            let written = self.outbound.write(|slices| {
+                outside(|| {
+                    slices.iter().for_each(|slice| requests.push(slice));
+                    Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+                })
             });
-            self.outbound.consume(sent);
+            assert_eq!(written, Poll::Ready(true));
             outside(|| {
                 while let Some(frame) = self.requests.poll_frame().expect("the client speaks Kafka")
                 {

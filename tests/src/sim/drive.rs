@@ -2,8 +2,8 @@
 
 use std::{
     future::poll_fn,
-    io::{self, IoSlice},
-    task::{Context, Poll, ready},
+    io,
+    task::{Poll, ready},
 };
 
 use kafka_proto::client::{Clock, Control, Dial, Inbound, Outbound};
@@ -88,14 +88,14 @@ async fn write_loop(mut outbound: Outbound, write: WriteHalf, sim: Handle) {
         for _ in 0..TURN {
             match outbound.poll(sim.clock.now(), cx) {
                 Poll::Ready(false) => return Poll::Ready(()),
-                Poll::Ready(true) => match poll_write(&mut outbound, &write, cx) {
-                    Poll::Ready(Ok(())) => continue,
-                    Poll::Ready(Err(error)) => {
-                        outbound.failed(error);
-                        return Poll::Ready(());
+                Poll::Ready(true) => {
+                    let written = outbound.write(|slices| write.poll_write(slices, cx));
+                    match written {
+                        Poll::Ready(true) => continue,
+                        Poll::Ready(false) => return Poll::Ready(()),
+                        Poll::Pending => {}
                     }
-                    Poll::Pending => {}
-                },
+                }
                 Poll::Pending => {}
             }
             ready!(timer.poll(outbound.deadline(), cx));
@@ -104,25 +104,6 @@ async fn write_loop(mut outbound: Outbound, write: WriteHalf, sim: Handle) {
         Poll::Pending
     })
     .await;
-}
-
-fn poll_write(
-    outbound: &mut Outbound,
-    write: &WriteHalf,
-    cx: &Context<'_>,
-) -> Poll<io::Result<()>> {
-    if !outbound.begin_write() {
-        return Poll::Ready(Ok(()));
-    }
-    let mut slices = [IoSlice::new(&[]); 64];
-    let count = outbound.slices(&mut slices);
-    let written = write.poll_write(&slices[..count], cx);
-    let n = match &written {
-        Poll::Ready(Ok(n)) => *n,
-        _ => 0,
-    };
-    outbound.consume(n);
-    written.map_ok(|_| ())
 }
 
 async fn read_loop(mut inbound: Inbound, read: ReadHalf, sim: Handle) {

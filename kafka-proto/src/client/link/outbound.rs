@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::IoSlice,
+    io::{self, IoSlice},
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
@@ -39,8 +39,7 @@ const SLICES: usize = 64;
 /// Calls in one write: small requests leave together, and each has at most a few slices.
 const CALLS: usize = 32;
 
-/// The sending half of a link: owned by one write loop, which sleeps in [`Outbound::poll`], begins a write
-/// ([`Outbound::begin_write`]), writes [`Outbound::slices`] and reports by [`Outbound::consume`].
+/// The sending half of a link: owned by one write loop, which sleeps in [`Outbound::poll`] and writes by [`Outbound::write`].
 ///
 /// Dropping it ends the link.
 #[must_use = "a link lives as long as its halves are driven"]
@@ -182,6 +181,38 @@ impl Outbound {
         Poll::Pending
     }
 
+    /// Has `write` write what there is, and takes note of what it took: for streams that do not block.
+    ///
+    /// `Ready(true)`: poll again. `Ready(false)`: the stream failed, and the link has ended with that. `Pending`: `write` said so,
+    /// the stream takes nothing for now.
+    ///
+    /// While `write` runs, the link may end: each request that is whole in the slices is then unknown, not unsent. So it is, too,
+    /// if `write` panics.
+    pub fn write(
+        &mut self,
+        write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<bool> {
+        if !self.begin_write() {
+            // what there is may not be written any more, and the next poll says why
+            return Poll::Ready(true);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.slices(&mut slices);
+        let written = write(&slices[..count]);
+        self.consume(match &written {
+            Poll::Ready(Ok(n)) => *n,
+            _ => 0,
+        });
+        let error = match written {
+            Poll::Ready(Ok(0)) => io::ErrorKind::WriteZero.into(),
+            Poll::Ready(Ok(_)) => return Poll::Ready(true),
+            Poll::Ready(Err(error)) => error,
+            Poll::Pending => return Poll::Pending,
+        };
+        self.failed(error);
+        Poll::Ready(false)
+    }
+
     /// The bytes to write, as up to `slices.len()` slices; returns how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         if let Some(seal) = &self.seal {
@@ -194,11 +225,9 @@ impl Outbound {
         count
     }
 
-    /// Takes note that a write of [`Outbound::slices`] begins: until [`Outbound::consume`], each request that is queued for the
-    /// socket may have left. `false`: the link has ended, and whoever waited was told that nothing of it left; poll again.
-    ///
-    /// Without it a request that the socket takes while the link ends would be called unsent.
-    pub fn begin_write(&mut self) -> bool {
+    /// Takes note that a write begins, in which each request may leave that is queued for the socket. `false`: the link has
+    /// ended, and whoever waited was told that nothing of it left.
+    fn begin_write(&mut self) -> bool {
         let whole = self.whole_in(usize::MAX);
         // who ends the link has this too: the end finds the note, or this finds the end
         let inner = self.link.inner.lock();
@@ -215,7 +244,7 @@ impl Outbound {
     /// Takes note that a write of the first `n` bytes is under way, which may take any of them before it returns: until
     /// [`Outbound::consume`], a request that is whole among them may have left.
     ///
-    /// For streams that block; others have [`Outbound::begin_write`].
+    /// For streams that block, which another thread writes; others have [`Outbound::write`].
     pub fn writing(&mut self, n: usize) {
         let whole = self.whole_in(n);
         self.link.note_leaving(whole);
@@ -229,7 +258,7 @@ impl Outbound {
         }
     }
 
-    /// Takes note that the socket has taken `n` bytes; 0 where a write that has begun took none.
+    /// Takes note that the socket has taken `n` bytes of [`Outbound::slices`]; 0 where a write was under way and took none.
     pub fn consume(&mut self, mut n: usize) {
         if let Some(seal) = &mut self.seal {
             // a record of which a part is missing cannot be read by anybody
@@ -271,7 +300,7 @@ impl Outbound {
 
     /// Ends the link because the socket failed. A write that returned an error has taken nothing: [`Outbound::consume`] 0
     /// first, or what is in it may have left.
-    pub fn failed(&mut self, error: std::io::Error) {
+    pub fn failed(&mut self, error: io::Error) {
         self.link.socket_failed("writing", error);
         // there is nobody to take leave of
         self.seal = None;
@@ -282,8 +311,8 @@ impl Outbound {
     }
 
     /// Ends the link because no connection could be made.
-    pub(crate) fn refused(&self, error: std::io::Error) {
-        let kind = if error.kind() == std::io::ErrorKind::TimedOut {
+    pub(crate) fn refused(&self, error: io::Error) {
+        let kind = if error.kind() == io::ErrorKind::TimedOut {
             ErrorKind::TimedOut
         } else {
             ErrorKind::Unreachable
