@@ -220,9 +220,6 @@ impl Cursor {
             }
             Err(_) => from,
         };
-        if next > from {
-            self.corrupt_at = None;
-        }
         let next = next.max(from);
         self.state = State::Fetching(next);
         self.buffered_bytes += records.len();
@@ -493,9 +490,14 @@ mod tests {
     fn damage_is_fetched_again_once_before_it_is_told() {
         let mut cursor = Cursor::new(StartOffset::At(0), OffsetReset::Error, 10_000);
         let now = now();
-        let (_, ticket) = cursor.wants_fetch(now.instant).expect("wanted");
-        cursor.handle_fetched(ticket, &mut answer(ErrorCode::NONE, batch(0)), now, PAUSE);
+        let fetch = |cursor: &mut Cursor, bytes| {
+            let (_, ticket) = cursor.wants_fetch(now.instant).expect("wanted");
+            cursor.handle_fetched(ticket, &mut answer(ErrorCode::NONE, bytes), now, PAUSE);
+        };
+        fetch(&mut cursor, batch(0));
         assert!(!cursor.handle_corrupt(5, now, Duration::ZERO).0);
+        // the headers are good, so that the position goes on until the reader looks again
+        fetch(&mut cursor, batch(5));
         assert!(cursor.handle_corrupt(5, now, Duration::ZERO).0);
         assert_eq!(cursor.wants_fetch(now.instant).expect("wanted").0.offset, 5);
     }
