@@ -3,6 +3,8 @@
 mod batch;
 mod count;
 mod handle;
+#[cfg(all(test, not(loom)))]
+mod handle_tests;
 
 use std::{
     collections::VecDeque,

@@ -312,6 +312,8 @@ impl Current {
                     return Some(Message::new(open.chunk.clone(), &record));
                 }
                 Some(Err(e)) => {
+                    // the position stays: another look must not take the damage for the end
+                    self.open = None;
                     self.met = Some(e);
                     return None;
                 }
