@@ -14,19 +14,21 @@ const AROUND: usize = 64 << 10;
 /// The shortest frame whose memory is used again: a shorter one fits into what any read has room for. What has come behind
 /// a large frame and is not more is copied, so that the frame has its memory alone.
 const LARGE: usize = READ;
-/// Frames that are out at a time and whose memory shall come back: one is read, and others wait for that.
+/// Frames that are out at a time and whose memory shall come back, in number and in bytes: what is kept while nothing is read.
+/// Where more are out, the oldest are given up, which may be held for good.
 const LENT: usize = 16;
+const LENT_BYTES: usize = 32 << 20;
 /// Bytes of a correlation id.
 const CORRELATION: usize = 4;
 
 /// The read buffer of one connection.
 ///
-/// Never sized by what a peer declares: at most the larger of 64 KiB and twice what has arrived of a frame, or at once
-/// what our own request allowed ([`Frames::expect`]).
+/// Never sized by what a peer declares: new memory is at most the larger of 64 KiB and twice what has arrived of a frame, or
+/// at once what our own request allowed ([`Frames::expect`]).
 ///
 /// The memory of a large frame is used again once nobody holds a part of it: zeroing it and having the system find its pages
-/// takes as long as reading a sixth of the messages in it. What is free beyond the next frame goes when that comes, and all
-/// of it when a frame is small.
+/// takes as long as reading a sixth of the messages in it. When room is made, the largest that is free is taken for it, and
+/// what else is free goes. A small frame with nothing behind it lets all go.
 #[derive(Debug)]
 pub struct Frames {
     /// Filled bytes first, then zeroed room.
@@ -78,7 +80,7 @@ impl Frames {
     /// stands around them; 0: for none.
     pub fn expect(&mut self, bytes: usize) {
         let around = if bytes == 0 { 0 } else { AROUND };
-        self.expected = bytes.saturating_add(around).min(self.max_frame);
+        self.expected = (bytes.saturating_add(around)).min(self.max_frame.saturating_add(4));
     }
 
     /// Whether frames may be shorter than a correlation id, as the steps of SASL are that have no header.
@@ -135,7 +137,7 @@ impl Frames {
         self.filled = rest;
         let keeps = !self.lent.is_empty() || self.buffer.capacity() > 2 * READ;
         if keeps && end < LARGE {
-            self.forget();
+            self.let_go();
         }
         frame.advance(4);
         Ok(Some(frame))
@@ -147,16 +149,17 @@ impl Frames {
         // all that is zeroed, be it beyond the frame
         let memory = std::mem::replace(&mut self.buffer, rest).freeze();
         let frame = memory.slice(..end);
-        if self.lent.len() == LENT {
+        self.lent.push_back(memory);
+        let bytes = |lent: &VecDeque<Bytes>| lent.iter().map(Bytes::len).sum::<usize>();
+        while self.lent.len() > LENT || bytes(&self.lent) > LENT_BYTES {
             self.lent.pop_front();
         }
-        self.lent.push_back(memory);
         frame
     }
 
-    /// Lets memory for large frames go.
+    /// Lets memory for large frames go: that of this buffer, too, once nothing is in it.
     #[cold]
-    fn forget(&mut self) {
+    fn let_go(&mut self) {
         self.lent.clear();
         if self.filled == 0 {
             self.buffer = BytesMut::new();
@@ -216,7 +219,7 @@ impl Frames {
                 let allowed = READ
                     .max(self.filled)
                     .max(self.expected.saturating_sub(self.filled));
-                // a read a little beyond the frame brings the start of the next one for free
+                // where there is room, a read beyond the frame brings the start of the next one for free
                 (missing.min(allowed).max(READ), missing.min(READ))
             }
             _ => (READ, READ),
@@ -357,6 +360,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_while_nothing_is_read_is_bounded() {
+        let mut frames = Frames::new(1 << 30);
+        for (count, size) in [(9, 8 << 20), (40, 70_000), (1, 40 << 20)] {
+            frames.expect(size);
+            let held: Vec<_> = (0..count)
+                .map(|n| only(&mut frames, &frame_of(size, n)))
+                .collect();
+            drop(held);
+            let kept: usize = frames.lent.iter().map(Bytes::len).sum();
+            assert!(kept <= LENT_BYTES, "{kept} bytes of {count} x {size}");
+            assert!(frames.lent.len() <= LENT);
+        }
+        assert!(frames.lent.is_empty(), "the last is too large to be kept");
+    }
+
+    #[test]
     fn frames_that_are_held_never_change_whatever_is_kept_and_dropped() {
         let mut random = crate::random::Random::new(7);
         let mut held: Vec<(Bytes, u8)> = Vec::new();
@@ -393,25 +412,27 @@ mod tests {
         }
     }
 
-    /// An answer with a topic's name and the numbers of its partitions around the records that were asked for.
+    /// An answer has a topic's name and the numbers of its partitions around the records that were asked for.
     #[test]
     fn what_stands_around_the_records_does_not_move_them() {
-        let mut frames = Frames::new(1 << 30);
-        frames.expect(1 << 20);
-        let stream = frame_of((1 << 20) + 500, 7);
-        let (mut at, mut moves, mut memory) = (0, 0, None);
-        while at < stream.len() {
-            let space = frames.space();
-            let n = space.len().min(10_000).min(stream.len() - at);
-            space[..n].copy_from_slice(&stream[at..at + n]);
-            moves +=
-                usize::from(memory.replace(frames.buffer.as_ptr()) != Some(frames.buffer.as_ptr()));
-            frames.filled(n);
-            at += n;
+        // or nothing does, and the frame is as large as any may be
+        for (max_frame, size) in [(1 << 30, (1 << 20) + 500), (1 << 20, 1 << 20)] {
+            let mut frames = Frames::new(max_frame);
+            frames.expect(1 << 20);
+            let stream = frame_of(size, 7);
+            let (mut at, mut places) = (0, Vec::new());
+            while at < stream.len() {
+                let space = frames.space();
+                let n = space.len().min(10_000).min(stream.len() - at);
+                space[..n].copy_from_slice(&stream[at..at + n]);
+                places.push(frames.buffer.as_ptr());
+                frames.filled(n);
+                at += n;
+            }
+            places.dedup();
+            assert_eq!(places.len(), 2, "before and after its length was read");
+            assert!(frames.poll_frame().expect("a good frame").is_some());
         }
-        // before and after its length was read
-        assert_eq!(moves, 2);
-        assert!(frames.poll_frame().expect("a good frame").is_some());
     }
 
     #[test]

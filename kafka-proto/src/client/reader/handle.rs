@@ -47,7 +47,7 @@ struct Current {
     position: i64,
     batches: Batches,
     open: Option<Open>,
-    /// Damage in the batch that was open.
+    /// Damage in the batch that was open until then.
     met: Option<RecordError>,
 }
 
@@ -210,8 +210,8 @@ impl Reader {
         message
     }
 
-    /// The next message of the batch in hand, if there is one: taking it waits for nothing and lets no fetch leave. For
-    /// adapters whose callers have their thread for themselves.
+    /// The next message of the batch in hand: taking it waits for nothing and lets no fetch leave. `None` behind the last, or at
+    /// damage: what follows is the affair of [`Reader::poll_message`]. For adapters whose callers have their thread for themselves.
     #[doc(hidden)]
     #[inline]
     pub fn next_in_hand(&mut self) -> Option<Message> {
@@ -299,7 +299,7 @@ impl Reader {
 }
 
 impl Current {
-    /// The next message of the batch that is open.
+    /// The next message of the batch that is open; `None` at its end, or at damage.
     #[inline]
     fn next(&mut self) -> Option<Message> {
         let open = self.open.as_mut()?;
