@@ -5,13 +5,13 @@
 //! The rules:
 //!
 //! - One drives at a time: who has the seat.
-//! - The I/O thread has the seat unless a caller has led within the last tick. Idle, it sleeps until a socket or a
-//!   deadline wakes it.
+//! - The I/O thread has the seat unless a caller has led within the last tick (1 ms, or up to 4 ms while callers lead on: each
+//!   tick is a switch that takes a core from them). Idle, it sleeps until a socket or a deadline wakes it.
 //! - It yields the seat to a caller that waits alone for the [`STREAK`]th time.
 //! - A caller that leaves the seat while others wait calls the I/O thread back at once. If nobody waits, it calls nobody:
 //!   the I/O thread looks every tick whether somebody has led since and looked at the sockets, and takes the seat if not.
-//!   What nobody waits for is thus at most two ticks late. (So records that are handed over without a wait leave with the
-//!   next wait, many in one request.) Ticks grow while callers lead on, since each is a switch that takes a core from them.
+//!   What nobody waits for is thus at most two ticks late, 2 to 8 ms. (So records that are handed over without a wait leave
+//!   with the next wait, many in one request.)
 //!
 //! Locks, in this order: the engine, the seat, a caller.
 
@@ -157,7 +157,7 @@ impl<E: Drive> Seats<E> {
                 seat.untimed = true;
                 seat = wait(&self.called, seat);
                 seat.untimed = false;
-                ticked = false;
+                (ticked, tick) = (false, *TICKS.start());
             } else {
                 (seat, ticked) = wait_timeout(&self.called, &self.seat, seat, tick);
                 tick = (tick * 2).min(*TICKS.end());
