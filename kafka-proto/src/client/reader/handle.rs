@@ -175,9 +175,7 @@ impl Reader {
             if let Some(message) = self.next_in_turn() {
                 return Poll::Ready(Ok(Some(message)));
             }
-            if self.in_a_row >= TURN {
-                self.in_a_row = 0;
-                cx.waker().wake_by_ref();
+            if self.gives_turn(cx) {
                 return Poll::Pending;
             }
             if let Some(current) = &mut self.current {
@@ -197,6 +195,16 @@ impl Reader {
                 return Poll::Ready(Ok(None));
             }
         }
+    }
+
+    /// Whether other tasks have their turn now: those that fetch, among them.
+    fn gives_turn(&mut self, cx: &Context<'_>) -> bool {
+        let gives = self.in_a_row >= TURN;
+        if gives {
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+        }
+        gives
     }
 
     /// The next message of the batch in hand, unless other tasks should have their turn.
@@ -222,6 +230,9 @@ impl Reader {
     }
 
     fn poll_batch(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Batch>, Error>> {
+        if self.gives_turn(cx) {
+            return Poll::Pending;
+        }
         loop {
             if let Some(current) = self.current.take() {
                 let Current {
@@ -246,6 +257,7 @@ impl Reader {
                     continue;
                 }
                 self.shelf.deliver(batch.records(), &cell, next);
+                self.in_a_row = self.in_a_row.saturating_add(batch.records() as u32);
                 return Poll::Ready(Ok(Some(batch)));
             }
             if !ready!(self.poll_current(cx))? {

@@ -3,8 +3,11 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
 
@@ -266,4 +269,25 @@ fn damage_that_stays_is_told_to_who_reads_batches() {
     }
     let corrupt = Err(ErrorKind::Corrupt);
     assert_eq!(told, [Ok(5), corrupt, corrupt]);
+}
+
+/// The task that fetches the next is one of those others.
+#[test]
+fn who_reads_batches_gives_other_tasks_their_turn() {
+    struct Flag(AtomicBool);
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let log = vec![batch(0, 200, None, false), batch(200, 1, None, false)];
+    let mut world = World::new(log, 0);
+    assert!(world.fetch(1) && world.fetch(1));
+    let woken = Arc::new(Flag(AtomicBool::new(false)));
+    let waker = Waker::from(woken.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut look = || pin!(world.reader.read_batch()).poll(&mut cx).is_ready();
+    assert!(look());
+    assert!(!look() && woken.0.load(Ordering::Relaxed));
+    assert!(look());
 }
