@@ -190,7 +190,6 @@ impl Reader {
                 }
                 continue;
             }
-            self.in_a_row = 0;
             if !ready!(self.poll_current(cx))? {
                 return Poll::Ready(Ok(None));
             }
@@ -230,10 +229,11 @@ impl Reader {
     }
 
     fn poll_batch(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Batch>, Error>> {
-        if self.gives_turn(cx) {
-            return Poll::Pending;
-        }
         loop {
+            // who waits anyway has given it
+            if self.current.is_some() && self.gives_turn(cx) {
+                return Poll::Pending;
+            }
             if let Some(current) = self.current.take() {
                 let Current {
                     cell,
@@ -272,7 +272,11 @@ impl Reader {
             self.shelf.end(&piece);
         }
         loop {
-            let Some(cell) = ready!(self.shelf.poll_cell(cx.waker()))? else {
+            let Poll::Ready(cell) = self.shelf.poll_cell(cx.waker()) else {
+                self.in_a_row = 0;
+                return Poll::Pending;
+            };
+            let Some(cell) = cell? else {
                 return Poll::Ready(Ok(false));
             };
             // a seek may have emptied it

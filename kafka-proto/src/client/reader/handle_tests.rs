@@ -147,23 +147,21 @@ impl World {
         let mut told = Vec::new();
         let mut fetches = 0;
         while !told.ends_with(&[Err(()), Err(())]) {
-            match self.look(way()) {
+            let mut looked = self.look(way());
+            if looked.is_pending() {
+                // it may have given other tasks their turn
+                looked = self.look(Way::Poll);
+            }
+            match looked {
                 Poll::Ready(message) => {
                     let message = message.map(|m| m.expect("open").offset());
                     told.push(message.map_err(|_| ()));
                 }
-                // or it gave other tasks their turn
-                Poll::Pending => match self.look(Way::Poll) {
-                    Poll::Ready(message) => {
-                        let message = message.map(|m| m.expect("open").offset());
-                        told.push(message.map_err(|_| ()));
-                    }
-                    Poll::Pending if self.fetch(most) => {
-                        fetches += 1;
-                        assert!(fetches < 100, "never told: {told:?}");
-                    }
-                    Poll::Pending => break,
-                },
+                Poll::Pending if self.fetch(most) => {
+                    fetches += 1;
+                    assert!(fetches < 100, "never told: {told:?}");
+                }
+                Poll::Pending => break,
             }
         }
         told
@@ -280,14 +278,22 @@ fn who_reads_batches_gives_other_tasks_their_turn() {
             self.0.store(true, Ordering::Relaxed);
         }
     }
-    let log = vec![batch(0, 200, None, false), batch(200, 1, None, false)];
+    let log = (0..3).map(|n| batch(n * 200, 200, None, false)).collect();
     let mut world = World::new(log, 0);
-    assert!(world.fetch(1) && world.fetch(1));
     let woken = Arc::new(Flag(AtomicBool::new(false)));
     let waker = Waker::from(woken.clone());
     let mut cx = Context::from_waker(&waker);
-    let mut look = || pin!(world.reader.read_batch()).poll(&mut cx).is_ready();
-    assert!(look());
-    assert!(!look() && woken.0.load(Ordering::Relaxed));
-    assert!(look());
+    let mut look = |world: &mut World| {
+        let read = pin!(world.reader.read_batch()).poll(&mut cx);
+        (read.is_ready(), woken.0.swap(false, Ordering::Relaxed))
+    };
+    let (here, waits, gives_turn) = ((true, false), (false, false), (false, true));
+    assert!(world.fetch(1));
+    assert_eq!(look(&mut world), here);
+    // waiting is a turn, too, and costs no wake of its own
+    assert_eq!(look(&mut world), waits);
+    assert!(world.fetch(1) && world.fetch(1));
+    assert_eq!(look(&mut world), here);
+    assert_eq!(look(&mut world), gives_turn);
+    assert_eq!(look(&mut world), here);
 }
