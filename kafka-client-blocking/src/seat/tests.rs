@@ -84,3 +84,26 @@ fn nudges_do_not_keep_the_io_thread_from_the_seat() {
     assert_eq!(seats.seat.lock().leads, 0, "nothing was looked at");
     assert!(back.join().expect("no panic"));
 }
+
+/// Ticks grow while callers lead on, and no further than said: unbounded, they would be at 64 ms here, and two may pass.
+#[test]
+fn the_io_thread_is_not_late_after_a_long_time_of_leading() {
+    let late = (0..3).map(|_| {
+        let signal = Signal::new().expect("a bell");
+        let caller = Caller::new(Some(&signal));
+        let (seats, _) = free(None, &signal);
+        let driven = seats.clone();
+        let back = thread::spawn(move || (driven.take_back(), Instant::now()));
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(100) {
+            seats.wait::<()>(&caller, Some(Instant::now()), || Poll::Pending);
+        }
+        let end = Instant::now();
+        let (taken, at) = back.join().expect("no panic");
+        assert!(taken);
+        at.saturating_duration_since(end)
+    });
+    // the machine may be late by itself, but not each time
+    let least = late.min();
+    assert!(least < Some(Duration::from_millis(100)), "{least:?}");
+}
