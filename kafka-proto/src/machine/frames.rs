@@ -26,9 +26,9 @@ const CORRELATION: usize = 4;
 /// Never sized by what a peer declares: new memory is at most the larger of 64 KiB and twice what has arrived of a frame, or
 /// at once what our own request allowed ([`Frames::expect`]).
 ///
-/// The memory of a large frame is used again once nobody holds a part of it: zeroing it and having the system find its pages
-/// takes as long as reading a sixth of the messages in it. When room is made, the largest that is free is taken for it, and
-/// what else is free goes. A small frame with nothing behind it lets all go.
+/// The memory of a large frame is used again once nobody holds a part of it, which spares zeroing it and having the system
+/// find its pages. When room is made, the largest that is free is taken for it, and what else is free goes. A small frame with
+/// nothing behind it lets all go.
 #[derive(Debug)]
 pub struct Frames {
     /// Filled bytes first, then zeroed room.
